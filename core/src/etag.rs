@@ -1,0 +1,83 @@
+//! Owns the entity tag (RFC 9110, section 8.8.3). Must not know when one matches: nginx compares.
+
+use std::fmt;
+
+/// An entity tag, weak or strong, as it stands in an `ETag` field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EntityTag(String);
+
+impl EntityTag {
+    /// Takes `"opaque"` or `W/"opaque"`, quotes included.
+    ///
+    /// Bytes above ASCII (`obs-text`) must be UTF-8; that is stricter than the RFC.
+    pub fn parse(text: &[u8]) -> Result<Self, EntityTagError> {
+        let text = str::from_utf8(text).map_err(|_| EntityTagError::Character)?;
+        let opaque = text
+            .strip_prefix("W/")
+            .unwrap_or(text)
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .ok_or(EntityTagError::Unquoted)?;
+        if !opaque.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'~' | 0x80..)) {
+            return Err(EntityTagError::Character);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The tag as written, with its quotes and, if weak, its `W/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it only promises equivalence, not identity byte by byte.
+    pub fn is_weak(&self) -> bool {
+        self.0.starts_with("W/")
+    }
+}
+
+/// Why something is not an entity tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntityTagError {
+    /// The double quotes are missing.
+    Unquoted,
+    /// Whitespace, a quote, a control character, or not UTF-8.
+    Character,
+}
+
+impl fmt::Display for EntityTagError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unquoted => r#"an entity tag stands in double quotes: "v1" or W/"v1""#,
+            Self::Character => {
+                "an entity tag contains no whitespace, quote or control character, and is UTF-8"
+            }
+        })
+    }
+}
+
+impl std::error::Error for EntityTagError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_and_strong() {
+        for good in [r#""v17""#, r#"W/"v17""#, r#""""#, r#"W/"""#, r#""a\b'é""#] {
+            let tag = EntityTag::parse(good.as_bytes()).unwrap();
+            assert_eq!(tag.as_str(), good);
+            assert_eq!(tag.is_weak(), good.starts_with('W'));
+        }
+    }
+
+    #[test]
+    fn refused() {
+        for bad in ["", "v17", "\"", "W/", "W/\"", "w/\"a\"", "\"a", "a\"", " \"a\"", "\"a\" "] {
+            assert_eq!(EntityTag::parse(bad.as_bytes()), Err(EntityTagError::Unquoted), "{bad}");
+        }
+        for bad in [&b"\"a b\""[..], b"\"a\"b\"", b"\"a\r\n\"", b"\"\0\"", b"\"\x7f\"", b"\"\xe9\""]
+        {
+            assert_eq!(EntityTag::parse(bad), Err(EntityTagError::Character), "{bad:?}");
+        }
+    }
+}

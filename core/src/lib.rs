@@ -1,0 +1,21 @@
+//! The pure core of nginx-download: what an app's answer means, where a name leads, and how a
+//! header value is written.
+//!
+//! Everything here is a function of its arguments. It knows no nginx, no clock, no file system
+//! and no network, so that it can be tested, fuzzed and reused without them.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod disposition;
+pub mod etag;
+pub mod failure;
+pub mod grant;
+pub mod header;
+pub mod media;
+pub mod path;
+pub mod rule;
+mod syntax;

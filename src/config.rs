@@ -1,0 +1,160 @@
+//! What nginx.conf says, as ready objects, and how locations inherit it.
+
+pub(crate) mod directives;
+mod storage;
+mod view;
+
+use std::rc::Rc;
+
+use nginx_download_core::header::HeaderName;
+use nginx_download_core::rule::Rule;
+
+pub(crate) use storage::{Storage, Where};
+pub(crate) use view::{AskUri, Names, View};
+
+use crate::Download;
+use crate::nginx::{Conf, ConfError, Content, LocationKind, Template};
+
+/// `download_grant_max_size`, in bytes, where nobody says otherwise.
+const GRANT_MAX_SIZE: usize = 64 * 1024;
+
+/// The configuration of the whole `http {}`.
+#[derive(Default)]
+pub(crate) struct MainConf {
+    pub(crate) storages: Vec<Storage>,
+}
+
+impl MainConf {
+    /// The storage of that name. There are few, so they are looked through.
+    pub(crate) fn storage(&self, name: &[u8]) -> Option<&Storage> {
+        self.storages.iter().find(|storage| storage.name.as_bytes() == name)
+    }
+}
+
+/// The configuration of a location, or what locations inherit.
+#[derive(Default)]
+pub(crate) struct LocConf {
+    pub(crate) view: Option<View>,
+    /// The storage of `download storage NAME` until it is looked up.
+    pub(crate) options: Options,
+    /// A rule names its storage, which `merge` makes sure is there.
+    rules: Option<Rc<Vec<Rule<String>>>>,
+    grant_max_size: Option<usize>,
+}
+
+impl LocConf {
+    /// The most bytes that a grant may have.
+    pub(crate) fn grant_max_size(&self) -> usize {
+        self.grant_max_size.unwrap_or(GRANT_MAX_SIZE)
+    }
+
+    /// From what the app calls a file to where it is; the first match wins.
+    pub(crate) fn rules(&self) -> &[Rule<String>] {
+        self.rules.as_deref().map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// What is said of a file where a grant does not say it.
+#[derive(Default)]
+pub(crate) struct Options {
+    attachment: Option<bool>,
+    pub(crate) basename: Option<Template>,
+    pub(crate) mimetype: Option<Template>,
+    pub(crate) charset: Option<Template>,
+    pub(crate) encoding: Option<Template>,
+    headers: Option<Rc<Vec<(HeaderName, Template)>>>,
+}
+
+impl Options {
+    /// To be saved, not shown?
+    pub(crate) fn attachment(&self) -> bool {
+        self.attachment.unwrap_or(true)
+    }
+
+    /// `download_header`, in the order given.
+    pub(crate) fn headers(&self) -> &[(HeaderName, Template)] {
+        self.headers.as_deref().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn inherit(&mut self, parent: &Self) {
+        self.attachment = self.attachment.or(parent.attachment);
+        self.basename = self.basename.or(parent.basename);
+        self.mimetype = self.mimetype.or(parent.mimetype);
+        self.charset = self.charset.or(parent.charset);
+        self.encoding = self.encoding.or(parent.encoding);
+        if self.headers.is_none() {
+            self.headers.clone_from(&parent.headers);
+        }
+    }
+}
+
+/// `child` inherits what it does not say itself.
+///
+/// Lists (`download_rule`, `download_header`) are inherited whole or not at all, as nginx does
+/// with `add_header`. A view reaches into nested locations too, unlike `proxy_pass`: a nested
+/// location that only sets, say, `expires` must not lay open what its parent protects.
+pub(crate) fn merge(
+    conf: &mut Conf<'_>,
+    parent: &LocConf,
+    child: &mut LocConf,
+) -> Result<(), ConfError> {
+    child.options.inherit(&parent.options);
+    child.grant_max_size = child.grant_max_size.or(parent.grant_max_size);
+    if child.rules.is_none() {
+        child.rules.clone_from(&parent.rules);
+    }
+    let storages = conf.main_conf::<Download>();
+    for rule in child.rules() {
+        if storages.storage(rule.storage.as_bytes()).is_none() {
+            return Err(unknown_storage("download_rule", &rule.storage));
+        }
+    }
+    merge_view(conf, parent, child)?;
+    if let Some(View::Storage { storage, .. }) = &child.view
+        && storages.storage(storage.as_bytes()).is_none()
+    {
+        return Err(unknown_storage("download storage", storage));
+    }
+    Ok(())
+}
+
+fn merge_view(conf: &mut Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
+    let mut location = conf.location();
+    let declared = child.view.is_some();
+    if !declared {
+        // `return`, `rewrite` and the like need no content handler; proxy_pass and its kin do,
+        // and a location with one of those of its own is somebody else's.
+        if location.content::<Download>() == Content::Other {
+            return Ok(());
+        }
+        child.view.clone_from(&parent.view);
+    }
+    match (&child.view, location.content::<Download>()) {
+        (None | Some(View::Off), _) => Ok(()),
+        (Some(_), Content::Other) => Err(format!(
+            "\"download\" and another content handler, such as proxy_pass, are both in {}",
+            describe(location.kind(), location.name())
+        )
+        .into()),
+        (Some(_), _) => {
+            location.take_content::<Download>();
+            Ok(())
+        }
+    }
+}
+
+fn unknown_storage(directive: &str, name: &str) -> ConfError {
+    ConfError(format!(
+        "\"{directive}\" names the storage \"{name}\", which no download_storage declares"
+    ))
+}
+
+fn describe(kind: LocationKind, name: &[u8]) -> String {
+    let name = name.escape_ascii();
+    match kind {
+        LocationKind::Exact => format!("location = {name}"),
+        LocationKind::Regex => format!("location ~ {name}"),
+        LocationKind::Block => "an if or limit_except block".into(),
+        LocationKind::Prefix | LocationKind::Named => format!("location {name}"),
+    }
+}

@@ -1,0 +1,157 @@
+//! The table of directives. The reference in README.md follows it; a test sees to that.
+
+use std::rc::Rc;
+
+use nginx_download_core::header::{self, HeaderName};
+
+use super::{LocConf, MainConf, storage, view};
+use crate::Download;
+use crate::nginx::{Conf, ConfError, Context, Directive, Setter, Template};
+
+const ANYWHERE: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::If];
+
+type Set = Result<(), ConfError>;
+
+/// All directives, in the order of the reference.
+pub(crate) const TABLE: &[Directive<Download>] = &[
+    Directive {
+        name: "download_storage",
+        contexts: &[Context::Http],
+        arguments: (2, 3),
+        set: Setter::Main(|conf, main: &mut MainConf| {
+            let declared = storage::parse(conf)?;
+            if main.storage(declared.name.as_bytes()).is_some() {
+                return Err(format!("there is a storage \"{}\" already", declared.name).into());
+            }
+            main.storages.push(declared);
+            Ok(())
+        }),
+    },
+    Directive {
+        name: "download_rule",
+        contexts: &[Context::Http, Context::Server, Context::Location],
+        arguments: (2, 2),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let rule = storage::parse_rule(conf)?;
+            append(&mut location.rules, rule)
+        }),
+    },
+    Directive {
+        name: "download",
+        contexts: &[Context::Location, Context::If],
+        arguments: (1, 3),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let declared = view::parse(conf)?;
+            once(&mut location.view, declared)
+        }),
+    },
+    Directive {
+        name: "download_attachment",
+        contexts: ANYWHERE,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let declared = flag(conf)?;
+            once(&mut location.options.attachment, declared)
+        }),
+    },
+    Directive {
+        name: "download_basename",
+        contexts: ANYWHERE,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            template(conf, &mut location.options.basename)
+        }),
+    },
+    Directive {
+        name: "download_mimetype",
+        contexts: ANYWHERE,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            template(conf, &mut location.options.mimetype)
+        }),
+    },
+    Directive {
+        name: "download_charset",
+        contexts: ANYWHERE,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            template(conf, &mut location.options.charset)
+        }),
+    },
+    Directive {
+        name: "download_encoding",
+        contexts: ANYWHERE,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            template(conf, &mut location.options.encoding)
+        }),
+    },
+    Directive {
+        name: "download_header",
+        contexts: ANYWHERE,
+        arguments: (2, 2),
+        set: Setter::Location(header),
+    },
+    Directive {
+        name: "download_grant_max_size",
+        contexts: &[Context::Http, Context::Server, Context::Location],
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let size = conf.size(conf.argument(0))?;
+            if size == 0 {
+                return Err("no grant has 0 bytes".into());
+            }
+            once(&mut location.grant_max_size, size)
+        }),
+    },
+];
+
+fn once<T>(slot: &mut Option<T>, value: T) -> Set {
+    if slot.is_some() {
+        return Err("is duplicate".into());
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+fn append<T>(list: &mut Option<Rc<Vec<T>>>, item: T) -> Set {
+    // Nothing is shared before the lists are merged.
+    Rc::get_mut(list.get_or_insert_default())
+        .map(|list| list.push(item))
+        .ok_or_else(|| "comes too late".into())
+}
+
+fn flag(conf: &Conf<'_>) -> Result<bool, ConfError> {
+    match conf.argument(0) {
+        b"on" => Ok(true),
+        b"off" => Ok(false),
+        other => {
+            Err(format!("it must be \"on\" or \"off\", not \"{}\"", other.escape_ascii()).into())
+        }
+    }
+}
+
+fn template(conf: &mut Conf<'_>, slot: &mut Option<Template>) -> Set {
+    let value = conf.template(conf.argument(0))?;
+    once(slot, value)
+}
+
+fn header(conf: &mut Conf<'_>, location: &mut LocConf) -> Set {
+    let name = conf.argument(0);
+    let parsed =
+        HeaderName::parse(name).map_err(|error| format!("\"{}\": {error}", name.escape_ascii()))?;
+    if header::is_hop_by_hop_or_framing(name) || header::is_accel(name) {
+        return Err(format!("\"{}\" is not for you to set", name.escape_ascii()).into());
+    }
+    let twin = match name.to_ascii_lowercase().as_slice() {
+        b"content-type" => Some("download_mimetype"),
+        b"content-encoding" => Some("download_encoding"),
+        b"etag" | b"last-modified" => Some("the grant's etag and modified"),
+        _ => None,
+    };
+    if let Some(twin) = twin {
+        return Err(format!("\"{}\": use {twin} instead", name.escape_ascii()).into());
+    }
+    let value = conf.template(conf.argument(1))?;
+    append(&mut location.options.headers, (parsed, value))
+}

@@ -1,0 +1,117 @@
+//! `download_storage` and `download_rule`: where files live, and what the app calls it.
+
+use nginx_download_core::path::{Directory, RelativePath};
+use nginx_download_core::rule::Rule;
+
+use crate::nginx::{Conf, ConfError, Symlinks};
+
+/// A named place where files live.
+pub(crate) struct Storage {
+    pub(crate) name: String,
+    pub(crate) place: Where,
+}
+
+/// The place.
+pub(crate) enum Where {
+    /// A directory, without a slash at its end.
+    Root { path: Vec<u8>, symlinks: Symlinks },
+    /// A prefix of internal URIs.
+    Location(Directory),
+}
+
+/// `NAME root=DIRECTORY [symlinks=off|on]` or `NAME location=/PREFIX/`
+pub(super) fn parse(conf: &Conf<'_>) -> Result<Storage, ConfError> {
+    let arguments = conf.arguments();
+    let (name, parameters) = arguments.split_first().ok_or("lacks a name")?;
+    let name = parse_name(name)?;
+
+    let (mut root, mut location, mut symlinks) = (None, None, None);
+    for parameter in parameters {
+        let unknown = || {
+            format!("\"{}\": root=, location= or symlinks= is expected", parameter.escape_ascii())
+        };
+        let at = parameter.iter().position(|&c| c == b'=').ok_or_else(unknown)?;
+        let (key, value) = parameter.split_at(at);
+        let slot = match key {
+            b"root" => &mut root,
+            b"location" => &mut location,
+            b"symlinks" => &mut symlinks,
+            _ => return Err(unknown().into()),
+        };
+        let value = value.get(1..).unwrap_or_default();
+        if slot.replace(value).is_some() || value.is_empty() {
+            let parameter = parameter.escape_ascii();
+            return Err(format!("\"{parameter}\" is empty or given twice").into());
+        }
+    }
+
+    let place = match (root, location) {
+        (Some(root), None) => {
+            let symlinks = match symlinks {
+                None | Some(b"off") => Symlinks::Refused,
+                Some(b"on") => Symlinks::WithinRoot,
+                Some(_) => return Err("symlinks= must be \"on\" or \"off\"".into()),
+            };
+            Where::Root { path: parse_root(conf, root)?, symlinks }
+        }
+        (None, Some(location)) => {
+            if symlinks.is_some() {
+                return Err("symlinks= goes with root=".into());
+            }
+            Where::Location(directory("location=", location)?)
+        }
+        (None, None) => return Err("needs root=DIRECTORY or location=/PREFIX/".into()),
+        (Some(_), Some(_)) => return Err("takes root= or location=, not both".into()),
+    };
+    Ok(Storage { name, place })
+}
+
+/// Names stand in grants and before the colon of rules.
+fn parse_name(name: &[u8]) -> Result<String, ConfError> {
+    let allowed = |c: &u8| c.is_ascii_alphanumeric() || b"_-.".contains(c);
+    match str::from_utf8(name) {
+        Ok(text) if !name.is_empty() && name.iter().all(allowed) => Ok(text.to_owned()),
+        _ => Err(format!(
+            "\"{}\" is no name: letters, digits, \"_\", \"-\" and \".\" are",
+            name.escape_ascii()
+        )
+        .into()),
+    }
+}
+
+/// A directory that exists, absolute, without a slash at its end.
+fn parse_root(conf: &Conf<'_>, root: &[u8]) -> Result<Vec<u8>, ConfError> {
+    existing_directory(&directory("root=", conf.full_path(root)?)?)
+}
+
+/// The path of a directory that must be there, without a slash at its end.
+pub(super) fn existing_directory(directory: &Directory) -> Result<Vec<u8>, ConfError> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = directory.as_bytes();
+    let shown = path.escape_ascii();
+    match std::fs::metadata(std::ffi::OsStr::from_bytes(path)) {
+        Ok(found) if found.is_dir() => Ok(path.strip_suffix(b"/").unwrap_or(path).to_vec()),
+        Ok(_) => Err(format!("\"{shown}\" is not a directory").into()),
+        Err(error) => Err(format!(
+            "the directory \"{shown}\" cannot be used: {error}; create it or correct the path"
+        )
+        .into()),
+    }
+}
+
+pub(super) fn directory(what: &str, path: &[u8]) -> Result<Directory, ConfError> {
+    Directory::parse(path)
+        .map_err(|error| ConfError(format!("{what}\"{}\": {error}", path.escape_ascii())))
+}
+
+/// `PREFIX STORAGE[:SUBDIR]`
+pub(super) fn parse_rule(conf: &Conf<'_>) -> Result<Rule<String>, ConfError> {
+    let prefix = directory("", conf.argument(0))?;
+    let mut halves = conf.argument(1).splitn(2, |&c| c == b':');
+    let storage = parse_name(halves.next().unwrap_or_default())?;
+    let subdir = halves.next().map(|subdir| {
+        RelativePath::parse(subdir.strip_suffix(b"/").unwrap_or(subdir))
+            .map_err(|error| format!("\"{}\": {error}", subdir.escape_ascii()))
+    });
+    Ok(Rule { prefix, storage, subdir: subdir.transpose()? })
+}

@@ -1,0 +1,3 @@
+//! Who says yes.
+
+pub(crate) mod ask;

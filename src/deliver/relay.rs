@@ -1,0 +1,36 @@
+//! The app's own answer, where it grants nothing: passed on with status, header and body.
+
+use nginx_download_core::header;
+
+use crate::Request;
+use crate::nginx::{Answer, Body, End, NoMemory, Status};
+
+/// Sends what the app said. A body that did not arrive whole is replaced by nginx's own page
+/// for the status.
+pub(crate) fn relay(request: Request<'_>, answer: &Answer<'_>) -> Status {
+    try_relay(request, answer).unwrap_or_else(Status::from)
+}
+
+fn try_relay(request: Request<'_>, answer: &Answer<'_>) -> Result<Status, NoMemory> {
+    let response = request.response();
+    for (name, value) in answer.headers() {
+        if !header::is_hop_by_hop_or_framing(name) && !header::is_accel(name) {
+            response.add(name, value)?;
+        }
+    }
+    if answer.end() != End::Whole {
+        return Ok(Status::http(answer.status()));
+    }
+    response.set_status(answer.status());
+    response.keep_status();
+    response.set_content_type(answer.content_type(), answer.content_type_essence())?;
+    if !answer.charset().is_empty() {
+        response.set_charset(answer.charset())?;
+    }
+    if answer.status() == 304 {
+        return Ok(response.send(Body::Memory(b"")));
+    }
+    let body = request.pool().copy(answer.body())?;
+    response.set_length(body.len() as u64);
+    Ok(response.send(Body::Memory(body)))
+}

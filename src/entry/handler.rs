@@ -1,0 +1,56 @@
+//! The content handler of locations with a `download` directive.
+
+use nginx_download_core::failure::Failure;
+
+use crate::config::{Names, View};
+use crate::exchange::Exchange;
+use crate::nginx::{Method, Status};
+use crate::refusal::{Outcome, Refusal};
+use crate::{Request, decide, deliver, locate};
+
+pub(crate) fn handle(request: Request<'_>) -> Status {
+    let view = match request.loc_conf().view.as_ref() {
+        // `download off` in an `if` block of a location that has a view.
+        None | Some(View::Off) => return Status::DECLINED,
+        Some(view) => view,
+    };
+    let exchange = match request.begin(Exchange::new(view.name())) {
+        Ok(exchange) => exchange,
+        Err(failed) => return failed.into(),
+    };
+    if request.method() == Method::Other {
+        return refuse_method(request, exchange);
+    }
+    if let Err(status) = request.discard_body() {
+        return status;
+    }
+    start(request, exchange, view).unwrap_or_else(|refusal| refusal.conclude(request, exchange))
+}
+
+fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
+    if let Err(failed) = request.response().set(b"Allow", b"GET, HEAD") {
+        return failed.into();
+    }
+    Refusal::new(Failure::Method, "only GET and HEAD are answered").conclude(request, exchange)
+}
+
+fn start(request: Request<'_>, exchange: &Exchange, view: &View) -> Outcome {
+    let target = match view {
+        View::Off => return Ok(Status::DECLINED),
+        View::Object(ask) => return decide::ask::ask(request, exchange, ask),
+        View::Storage { storage, names } => {
+            let path = match names {
+                Names::Template(template) => request.eval(template)?,
+                Names::UriBelow(prefix) => locate::below(request.uri(), prefix)?,
+            };
+            exchange.source.set(Some("storage"));
+            let storage = locate::storage(request, storage.as_bytes())?;
+            locate::in_storage(storage, path, Failure::BadPath)?
+        }
+        View::Path { root, template } => {
+            exchange.source.set(Some("path"));
+            locate::in_root(root, request.eval(template)?)?
+        }
+    };
+    deliver::deliver(request, exchange, target, None)
+}

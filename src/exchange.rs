@@ -1,0 +1,67 @@
+//! One request's story: what it asked for, who decided, what became of it. The variables tell
+//! it, so it is kept until the request is logged, past internal redirects and error pages.
+
+use std::cell::{Cell, OnceCell, RefCell};
+
+use nginx_download_core::failure::Failure;
+
+use crate::deliver::Metadata;
+
+/// Who decided that the file may be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Nobody had to: the location itself names the file, or no decision was reached.
+    #[default]
+    None,
+    /// The app, for this very request.
+    Asked,
+}
+
+impl Decision {
+    /// The value of `$download_grant`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Asked => "asked",
+        }
+    }
+}
+
+/// What the module remembers of a request.
+pub(crate) struct Exchange {
+    /// The view of the location.
+    pub(crate) view: &'static str,
+    pub(crate) decision: Cell<Decision>,
+    pub(crate) failure: Cell<Option<Failure>>,
+    /// When the app was asked, in milliseconds of nginx's clock.
+    pub(crate) asked_at: Cell<Option<u64>>,
+    /// How long the app took, in milliseconds.
+    pub(crate) grant_time: Cell<Option<u64>>,
+    /// The kind of file reference.
+    pub(crate) source: Cell<Option<&'static str>>,
+    /// The storage that the file is in.
+    pub(crate) storage: OnceCell<String>,
+    /// The path on disk, or the internal URI.
+    pub(crate) file: OnceCell<Vec<u8>>,
+    /// The name that the client is told.
+    pub(crate) basename: OnceCell<String>,
+    /// What is to be said of a file that another location sends.
+    pub(crate) pending: RefCell<Option<Metadata>>,
+}
+
+impl Exchange {
+    pub(crate) fn new(view: &'static str) -> Self {
+        Self {
+            view,
+            decision: Cell::default(),
+            failure: Cell::default(),
+            asked_at: Cell::default(),
+            grant_time: Cell::default(),
+            source: Cell::default(),
+            storage: OnceCell::new(),
+            file: OnceCell::new(),
+            basename: OnceCell::new(),
+            pending: RefCell::new(None),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `ngx_http_download_module`: the app decides who may have which file, nginx sends it.
+//!
+//! Read it in the order of a request: [`entry`] is where nginx comes in, [`decide`] asks the
+//! app, [`locate`] finds out where the file is, [`deliver`] sends it. [`exchange`] is what is
+//! remembered of one request, [`config`] what nginx.conf said. All of that is safe code over
+//! two grounds that never meet: the pure crate `nginx-download-core`, and [`nginx`], the fence
+//! around FFI.
+
+#![deny(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod config;
+mod decide;
+mod deliver;
+mod entry;
+mod exchange;
+mod locate;
+mod modules;
+mod nginx;
+mod refusal;
+mod variables;
+
+use config::{LocConf, MainConf};
+use exchange::Exchange;
+use nginx::{Conf, ConfError, Directive, HttpModule, Status, Variable};
+
+/// The module, as nginx is told of it.
+pub(crate) struct Download;
+
+/// A request that the module has to do with.
+pub(crate) type Request<'r> = nginx::Request<'r, Download>;
+
+impl HttpModule for Download {
+    type MainConf = MainConf;
+    type LocConf = LocConf;
+    type Exchange = Exchange;
+
+    const DIRECTIVES: &'static [Directive<Self>] = config::directives::TABLE;
+    const VARIABLES: &'static [Variable<Self>] = variables::TABLE;
+
+    fn raw() -> *const nginx_sys::ngx_module_t {
+        &raw const modules::ngx_http_download_module
+    }
+
+    fn merge(conf: &mut Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
+        config::merge(conf, parent, child)
+    }
+
+    fn handle(request: Request<'_>) -> Status {
+        entry::handler::handle(request)
+    }
+
+    fn filter_header(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
+        entry::filter::header(request, exchange)
+    }
+}

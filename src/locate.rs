@@ -1,0 +1,155 @@
+//! Where a file reference leads: through storages and rules to a place on disk, an internal
+//! location, or bytes in hand. Nothing is opened here.
+
+use nginx_download_core::failure::Failure;
+use nginx_download_core::grant::File;
+use nginx_download_core::path::{AbsolutePath, Directory, PathError, RelativePath};
+use nginx_download_core::rule;
+
+use crate::Request;
+use crate::config::{Storage, Where};
+use crate::nginx::Symlinks;
+use crate::refusal::Refusal;
+
+/// A file, found but not opened.
+pub(crate) enum Target<'r> {
+    /// On disk, below a root.
+    Disk {
+        /// What to call the root in a log line.
+        place: String,
+        /// The storage's name, if it is in one.
+        storage: Option<&'r str>,
+        /// Without a slash at its end.
+        root: &'r [u8],
+        path: RelativePath,
+        symlinks: Symlinks,
+    },
+    /// Behind a location of the same server.
+    Location { storage: &'r str, uri: Vec<u8>, args: Vec<u8> },
+    /// Bytes that came with the grant.
+    Memory(&'r [u8]),
+}
+
+/// The target of a grant.
+pub(crate) fn locate<'a>(request: Request<'a>, file: &'a File) -> Result<Target<'a>, Refusal> {
+    match file {
+        File::Storage { storage: name, path } => {
+            in_storage(storage(request, name.as_bytes())?, path.as_bytes(), Failure::OutsideRoot)
+        }
+        File::Path(path) => by_rule(request, path.as_bytes()),
+        File::Location(uri) => in_declared_location(&request.main_conf().storages, uri.as_bytes()),
+        File::Content(bytes) | File::Base64(bytes) => Ok(Target::Memory(bytes)),
+        other => Err(Refusal::new(
+            Failure::Unsupported,
+            format!("this version cannot serve a file given as \"{}\"", other.kind()),
+        )),
+    }
+}
+
+/// The storage of that name.
+pub(crate) fn storage<'r>(request: Request<'r>, name: &[u8]) -> Result<&'r Storage, Refusal> {
+    request.main_conf().storage(name).ok_or_else(|| {
+        let name = name.escape_ascii();
+        Refusal::new(
+            Failure::UnknownStorage,
+            format!("the storage \"{name}\" is declared by no download_storage"),
+        )
+    })
+}
+
+/// A path below a storage. `failure` is what a path that cannot be below it amounts to.
+pub(crate) fn in_storage<'r>(
+    storage: &'r Storage,
+    path: &[u8],
+    failure: Failure,
+) -> Result<Target<'r>, Refusal> {
+    let path = RelativePath::parse(path).map_err(|error| bad_path(failure, path, &error))?;
+    Ok(match &storage.place {
+        Where::Root { path: root, symlinks } => Target::Disk {
+            place: format!("storage \"{}\" ({})", storage.name, root.escape_ascii()),
+            storage: Some(&storage.name),
+            root,
+            path,
+            symlinks: *symlinks,
+        },
+        Where::Location(prefix) => {
+            let uri = [prefix.as_bytes(), path.as_bytes()].concat();
+            Target::Location { storage: &storage.name, uri, args: Vec::new() }
+        }
+    })
+}
+
+/// The part of the request's URI below the prefix of the location.
+pub(crate) fn below<'r>(uri: &'r [u8], prefix: &[u8]) -> Result<&'r [u8], Refusal> {
+    let rest = uri.strip_prefix(prefix).unwrap_or_default();
+    // `location /files` also takes /files-old/x, which is no file of /files.
+    let rest = if prefix.last() == Some(&b'/') { Some(rest) } else { rest.strip_prefix(b"/") };
+    rest.ok_or_else(|| {
+        let (uri, prefix) = (uri.escape_ascii(), prefix.escape_ascii());
+        Refusal::new(Failure::BadPath, format!("\"{uri}\" is not below \"{prefix}/\""))
+    })
+}
+
+/// An absolute path below the root of `download path`.
+pub(crate) fn in_root<'r>(root: &'r Directory, path: &[u8]) -> Result<Target<'r>, Refusal> {
+    let bad = |error: &PathError| bad_path(Failure::BadPath, path, error);
+    let absolute = AbsolutePath::parse(path).map_err(|error| bad(&error))?;
+    let rest = root.strip(&absolute).ok_or_else(|| bad(&PathError::DotDot))?;
+    let root = root.as_bytes();
+    Ok(Target::Disk {
+        place: format!("\"{}\"", root.escape_ascii()),
+        storage: None,
+        path: RelativePath::parse(rest).map_err(|error| bad(&error))?,
+        root: root.strip_suffix(b"/").unwrap_or(root),
+        symlinks: Symlinks::Refused,
+    })
+}
+
+/// A path that the app knows, by the first `download_rule` that covers it.
+fn by_rule<'r>(request: Request<'r>, path: &[u8]) -> Result<Target<'r>, Refusal> {
+    let absolute =
+        AbsolutePath::parse(path).map_err(|error| bad_path(Failure::OutsideRoot, path, &error))?;
+    let no_rule = || {
+        let path = path.escape_ascii();
+        Refusal::new(Failure::NoRule, format!("no download_rule covers \"{path}\""))
+    };
+    let (rule, rest) =
+        rule::first_match(request.loc_conf().rules(), &absolute).ok_or_else(no_rule)?;
+    in_storage(storage(request, rule.storage.as_bytes())?, rest.as_bytes(), Failure::OutsideRoot)
+}
+
+/// An internal URI, which must be below the location of a declared storage. Its path is taken
+/// literally; arguments follow the first question mark, as in X-Accel-Redirect.
+fn in_declared_location<'r>(storages: &'r [Storage], uri: &[u8]) -> Result<Target<'r>, Refusal> {
+    let mut halves = uri.splitn(2, |&c| c == b'?');
+    let path = halves.next().unwrap_or_default();
+    let args = halves.next().unwrap_or_default();
+    let path =
+        AbsolutePath::parse(path).map_err(|error| bad_path(Failure::OutsideRoot, uri, &error))?;
+    let declared = storages.iter().find(|storage| match &storage.place {
+        Where::Location(prefix) => prefix.strip(&path).is_some(),
+        Where::Root { .. } => false,
+    });
+    let storage = declared.ok_or_else(|| {
+        let uri = uri.escape_ascii();
+        Refusal::new(
+            Failure::NoRule,
+            format!("the grant's location \"{uri}\" is below no download_storage location="),
+        )
+    })?;
+    Ok(Target::Location {
+        storage: &storage.name,
+        uri: path.as_bytes().to_vec(),
+        args: args.to_vec(),
+    })
+}
+
+/// `failure` is what a path that leads astray amounts to here.
+fn bad_path(failure: Failure, path: &[u8], error: &PathError) -> Refusal {
+    let failure = match error {
+        PathError::Directory => Failure::NotAFile,
+        PathError::TooLong => Failure::Missing,
+        _ => failure,
+    };
+    Refusal::new(failure, format!("\"{}\": {error}", path.escape_ascii()))
+}

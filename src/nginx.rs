@@ -1,0 +1,38 @@
+//! The fence: all unsafe code and all FFI of the module, behind a small safe vocabulary of
+//! requests, responses, subrequests, files, filters and configuration.
+//!
+//! Knows nothing of downloads. Everything else in `src/` is safe code on top of it, but for
+//! `modules.rs`, the table of symbols that nginx looks for.
+
+mod bits;
+mod conf;
+mod file;
+mod filter;
+mod guard;
+mod log;
+mod module;
+mod pool;
+mod request;
+mod response;
+mod status;
+mod subrequest;
+mod variable;
+
+pub(crate) use conf::{
+    Conf, ConfError, Content, Context, Directive, LocationKind, Setter, Template,
+};
+pub(crate) use file::{OpenError, Symlinks};
+pub(crate) use log::Level;
+pub(crate) use module::HttpModule;
+pub(crate) use request::{Method, Request, now_msec};
+pub(crate) use response::{Body, Response};
+pub(crate) use status::{NoMemory, Status};
+pub(crate) use subrequest::{Answer, End, Question};
+pub(crate) use variable::{Variable, VariableValue};
+
+/// What the table of symbols is made of.
+pub(crate) mod export {
+    pub(crate) use super::conf::commands;
+    pub(crate) use super::filter::{install_capture, install_top};
+    pub(crate) use super::module::{callbacks, filter_callbacks, init_process};
+}

@@ -1,0 +1,375 @@
+//! Reading nginx's configuration: directives, their arguments, the locations they stand in.
+
+#![allow(unsafe_code)]
+
+use core::ffi::{c_char, c_void};
+use core::fmt::Arguments;
+use core::marker::PhantomData;
+use core::mem::{MaybeUninit, zeroed};
+use core::ptr::{self, NonNull};
+
+use nginx_sys::{
+    NGX_LOG_EMERG, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t,
+    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
+    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_parse_size, ngx_str_t,
+    ngx_uint_t,
+};
+
+use super::bits;
+use super::module::{HttpModule, content_handler};
+use super::pool::{Pool, as_bytes, ngx_str};
+use super::{NoMemory, guard};
+
+/// Why a configuration is refused, in words for the person who wrote it.
+#[derive(Debug)]
+pub(crate) struct ConfError(pub(crate) String);
+
+impl From<NoMemory> for ConfError {
+    fn from(_: NoMemory) -> Self {
+        Self("out of memory".into())
+    }
+}
+
+impl From<String> for ConfError {
+    fn from(why: String) -> Self {
+        Self(why)
+    }
+}
+
+impl From<&str> for ConfError {
+    fn from(why: &str) -> Self {
+        Self(why.into())
+    }
+}
+
+/// One directive: what nginx must know of it, what people should know of it, and its parser.
+pub(crate) struct Directive<M: HttpModule> {
+    /// The word in nginx.conf.
+    pub(crate) name: &'static str,
+    /// Where it may stand.
+    pub(crate) contexts: &'static [Context],
+    /// Least and greatest number of arguments.
+    pub(crate) arguments: (usize, usize),
+    /// Reads the arguments.
+    pub(crate) set: Setter<M>,
+}
+
+/// Where a directive may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    /// `http {}`
+    Http,
+    /// `server {}`
+    Server,
+    /// `location {}`
+    Location,
+    /// `if {}` within a location
+    If,
+}
+
+/// Reads a directive's arguments into the configuration it belongs to.
+pub(crate) enum Setter<M: HttpModule> {
+    /// Of the whole `http {}`.
+    Main(fn(&mut Conf<'_>, &mut M::MainConf) -> Result<(), ConfError>),
+    /// Of a location, or what locations inherit.
+    Location(fn(&mut Conf<'_>, &mut M::LocConf) -> Result<(), ConfError>),
+}
+
+/// The command table for nginx; `N` is the number of directives plus one.
+pub(crate) const fn commands<M: HttpModule, const N: usize>(
+    directives: &'static [Directive<M>],
+) -> [ngx_command_t; N] {
+    assert!(directives.len() + 1 == N);
+    let mut table = [ngx_command_t::empty(); N];
+    let mut i = 0;
+    #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
+    while i < directives.len() {
+        let directive = &directives[i];
+        table[i] = ngx_command_t {
+            name: ngx_str_t { len: directive.name.len(), data: directive.name.as_ptr().cast_mut() },
+            type_: command_type(directive.contexts, directive.arguments),
+            set: Some(set::<M>),
+            conf: match directive.set {
+                Setter::Main(_) => nginx_sys::NGX_HTTP_MAIN_CONF_OFFSET,
+                Setter::Location(_) => nginx_sys::NGX_HTTP_LOC_CONF_OFFSET,
+            },
+            offset: 0,
+            post: ptr::from_ref(directive).cast_mut().cast(),
+        };
+        i += 1;
+    }
+    table
+}
+
+const fn command_type(contexts: &[Context], arguments: (usize, usize)) -> ngx_uint_t {
+    let mut bits = 0;
+    let mut i = 0;
+    #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
+    while i < contexts.len() {
+        bits |= match contexts[i] {
+            Context::Http => nginx_sys::NGX_HTTP_MAIN_CONF,
+            Context::Server => nginx_sys::NGX_HTTP_SRV_CONF,
+            Context::Location => nginx_sys::NGX_HTTP_LOC_CONF,
+            Context::If => nginx_sys::NGX_HTTP_LIF_CONF,
+        };
+        i += 1;
+    }
+    // NGX_CONF_NOARGS, NGX_CONF_TAKE1 ... NGX_CONF_TAKE7 are consecutive bits.
+    let (least, most) = arguments;
+    assert!(least <= most && most <= 7);
+    let mut n = least;
+    while n <= most {
+        bits |= nginx_sys::NGX_CONF_NOARGS << n;
+        n += 1;
+    }
+    bits as ngx_uint_t
+}
+
+unsafe extern "C" fn set<M: HttpModule>(
+    cf: *mut ngx_conf_t,
+    command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx calls this with a live `cf`, an entry of the table that `commands` made,
+    // whose `post` is the directive, and the configuration that `create_*_conf` made for the
+    // context that the entry names.
+    unsafe {
+        let directive = &*(*command).post.cast::<Directive<M>>();
+        let mut conf_view = Conf::from_raw(cf);
+        let done =
+            guard::shield(Err(ConfError("a bug in the module".into())), || match directive.set {
+                Setter::Main(set) => set(&mut conf_view, &mut *conf.cast::<M::MainConf>()),
+                Setter::Location(set) => set(&mut conf_view, &mut *conf.cast::<M::LocConf>()),
+            });
+        conf_view.verdict(done.map_err(|ConfError(why)| {
+            ConfError(format!("\"{}\" directive: {why}", directive.name))
+        }))
+    }
+}
+
+/// The configuration being read.
+pub(crate) struct Conf<'c> {
+    raw: NonNull<ngx_conf_t>,
+    life: PhantomData<&'c mut ngx_conf_t>,
+}
+
+impl<'c> Conf<'c> {
+    /// # Safety
+    /// `raw` is the configuration that nginx reads now, and outlives `'c`.
+    pub(super) unsafe fn from_raw(raw: *mut ngx_conf_t) -> Self {
+        // SAFETY: nginx never passes null.
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, life: PhantomData }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ngx_conf_t {
+        self.raw.as_ptr()
+    }
+
+    /// The pool that lives as long as this configuration.
+    pub(crate) fn pool(&self) -> Pool<'c> {
+        // SAFETY: nginx sets the pool before it reads anything; it outlives the reading. A
+        // configuration without a pool cannot exist.
+        unsafe { Pool::from_raw((*self.as_ptr()).pool).unwrap_unchecked() }
+    }
+
+    /// The arguments of the directive being read, without its name.
+    pub(crate) fn arguments(&self) -> Vec<&'c [u8]> {
+        // SAFETY: while a directive is read, `args` is an array of strings in the pool.
+        unsafe {
+            let args = (*self.as_ptr()).args;
+            let elts = (*args).elts.cast::<ngx_str_t>();
+            (1..(*args).nelts).map(|i| as_bytes(*elts.add(i))).collect()
+        }
+    }
+
+    /// The `index`th of them, from 0; empty where there are fewer.
+    pub(crate) fn argument(&self, index: usize) -> &'c [u8] {
+        self.arguments().get(index).copied().unwrap_or_default()
+    }
+
+    /// `value` as an absolute path; relative ones are under nginx's prefix, as for `root`.
+    pub(crate) fn full_path(&self, value: &[u8]) -> Result<&'c [u8], ConfError> {
+        let mut name = ngx_str(self.pool().copy(value)?);
+        // SAFETY: `cycle` is live while the configuration is read; `name` is NUL-terminated as
+        // ngx_conf_full_name() asks.
+        unsafe {
+            if ngx_conf_full_name((*self.as_ptr()).cycle, &raw mut name, 0) != 0 {
+                return Err(NoMemory.into());
+            }
+            Ok(as_bytes(name))
+        }
+    }
+
+    /// A number of bytes, with nginx's suffixes k and m.
+    pub(crate) fn size(&self, value: &[u8]) -> Result<usize, ConfError> {
+        let mut text = ngx_str(value);
+        // SAFETY: ngx_parse_size() only reads the string.
+        let size = unsafe { ngx_parse_size(&raw mut text) };
+        usize::try_from(size).map_err(|_| {
+            ConfError(format!("\"{}\" is not a size, such as 64k", value.escape_ascii()))
+        })
+    }
+
+    /// A value in which variables are replaced for each request.
+    pub(crate) fn template(&mut self, value: &[u8]) -> Result<Template, ConfError> {
+        let compiled: NonNull<ngx_http_complex_value_t> = self.pool().zeroed()?;
+        let mut text = ngx_str(self.pool().copy(value)?);
+        // SAFETY: all of it lives in the configuration's pool. nginx itself logs what is wrong
+        // with the value.
+        unsafe {
+            let mut compile: ngx_http_compile_complex_value_t = zeroed();
+            compile.cf = self.as_ptr();
+            compile.value = &raw mut text;
+            compile.complex_value = compiled.as_ptr();
+            if ngx_http_compile_complex_value(&raw mut compile) != 0 {
+                return Err(format!("bad value \"{}\"", value.escape_ascii()).into());
+            }
+        }
+        Ok(Template(compiled))
+    }
+
+    /// The location being read or merged.
+    pub(crate) fn location(&self) -> Location {
+        // SAFETY: in http {} `ctx` is the HTTP context, whose loc_conf holds the core module's
+        // configuration of this location.
+        unsafe {
+            let ctx = (*self.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
+            let index = ngx_http_core_module.ctx_index;
+            Location((*(*ctx).loc_conf.add(index)).cast())
+        }
+    }
+
+    /// The module's configuration of the whole `http {}`.
+    pub(crate) fn main_conf<M: HttpModule>(&self) -> &'c M::MainConf {
+        // SAFETY: as in `location`; `create_main_conf` put an `M::MainConf` there.
+        unsafe {
+            let ctx = (*self.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
+            &*(*(*ctx).main_conf.add((*M::raw()).ctx_index)).cast::<M::MainConf>()
+        }
+    }
+
+    /// Logs a refusal with the place in the file, and tells nginx.
+    pub(super) fn verdict(&self, done: Result<(), ConfError>) -> *mut c_char {
+        match done {
+            Ok(()) => ngx::core::NGX_CONF_OK,
+            Err(ConfError(why)) => {
+                self.refuse(format_args!("{why}"));
+                ngx::core::NGX_CONF_ERROR
+            }
+        }
+    }
+
+    fn refuse(&self, why: Arguments<'_>) {
+        let mut buffer = [const { MaybeUninit::uninit() }; ngx::log::LOG_BUFFER_SIZE];
+        let line = ngx::log::write_fmt(&mut buffer, why);
+        // SAFETY: `cf` is live; "%*s" takes a length and that many bytes.
+        unsafe {
+            ngx_conf_log_error(
+                NGX_LOG_EMERG as ngx_uint_t,
+                self.as_ptr(),
+                0,
+                c"%*s".as_ptr(),
+                line.len(),
+                line.as_ptr(),
+            );
+        }
+    }
+}
+
+/// A value with variables, compiled.
+///
+/// Lives in the configuration's pool, as does every configuration that may hold it.
+#[derive(Clone, Copy)]
+pub(crate) struct Template(NonNull<ngx_http_complex_value_t>);
+
+impl Template {
+    pub(super) fn as_ptr(self) -> *mut ngx_http_complex_value_t {
+        self.0.as_ptr()
+    }
+}
+
+/// The core module's idea of a location.
+pub(crate) struct Location(*mut ngx_http_core_loc_conf_t);
+
+/// How a location is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LocationKind {
+    /// `location /prefix` or `location ^~ /prefix`
+    Prefix,
+    /// `location = /uri`
+    Exact,
+    /// `location ~ regex`
+    Regex,
+    /// `location @name`
+    Named,
+    /// `if` or `limit_except`, within a location
+    Block,
+}
+
+impl Location {
+    /// How it is written.
+    pub(crate) fn kind(&self) -> LocationKind {
+        // SAFETY: the core module's location configuration outlives the reading.
+        unsafe {
+            if bits::NGX_HTTP_CORE_LOC_CONF_NONAME.is_set(self.0) {
+                LocationKind::Block
+            } else if bits::NGX_HTTP_CORE_LOC_CONF_NAMED.is_set(self.0) {
+                LocationKind::Named
+            } else if bits::NGX_HTTP_CORE_LOC_CONF_EXACT_MATCH.is_set(self.0) {
+                LocationKind::Exact
+            } else if self.is_regex() {
+                LocationKind::Regex
+            } else {
+                LocationKind::Prefix
+            }
+        }
+    }
+
+    #[cfg(ngx_feature = "pcre")]
+    fn is_regex(&self) -> bool {
+        // SAFETY: as in `kind`.
+        unsafe { !(*self.0).regex.is_null() }
+    }
+
+    #[cfg(not(ngx_feature = "pcre"))]
+    fn is_regex(&self) -> bool {
+        false
+    }
+
+    /// Its prefix, URI or regular expression.
+    pub(crate) fn name(&self) -> &[u8] {
+        // SAFETY: the name lives in the configuration's pool.
+        unsafe { as_bytes((*self.0).name) }
+    }
+
+    /// Makes `M` answer the requests of this location.
+    pub(crate) fn take_content<M: HttpModule>(&mut self) {
+        // SAFETY: the configuration is being read, nobody else looks at it.
+        unsafe { (*self.0).handler = Some(content_handler::<M>) }
+    }
+
+    /// Who answers the requests of this location.
+    pub(crate) fn content<M: HttpModule>(&self) -> Content {
+        // SAFETY: as in `take_content`.
+        match unsafe { (*self.0).handler } {
+            None => Content::Nobody,
+            Some(handler) if ptr::fn_addr_eq(handler, content_handler::<M> as Handler) => {
+                Content::Ours
+            }
+            Some(_) => Content::Other,
+        }
+    }
+}
+
+type Handler = unsafe extern "C" fn(*mut nginx_sys::ngx_http_request_t) -> nginx_sys::ngx_int_t;
+
+/// Whose content handler a location has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// None: nginx's static, index and such modules.
+    Nobody,
+    /// This module's.
+    Ours,
+    /// proxy_pass, return by another module, ...
+    Other,
+}

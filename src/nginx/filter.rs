@@ -1,0 +1,148 @@
+//! Two filters of nginx's output chain.
+//!
+//! The top filter stands above all others, not_modified and range included, so that these work
+//! on what it makes of a response. The capture filter stands below the copy filter, where
+//! bodies are in memory, and takes the answers of subrequests that [`super::subrequest`] made.
+//! `modules.rs` says how nginx is told these places.
+
+#![allow(unsafe_code)]
+
+use core::cell::UnsafeCell;
+use core::slice;
+
+use nginx_sys::{
+    ngx_chain_t, ngx_conf_t, ngx_http_output_body_filter_pt, ngx_http_output_header_filter_pt,
+    ngx_http_request_t, ngx_http_top_body_filter, ngx_http_top_header_filter, ngx_int_t,
+};
+
+use super::module::HttpModule;
+use super::request::Request;
+use super::subrequest::{consume, question_of};
+use super::{Status, bits, guard};
+
+/// The filter that comes after one of ours.
+struct Next<F>(UnsafeCell<Option<F>>);
+
+// SAFETY: written while the configuration is read and read by requests later, all on nginx's
+// one thread.
+unsafe impl<F> Sync for Next<F> {}
+
+impl<F: Copy> Next<F> {
+    const fn nobody() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    fn set(&self, filter: Option<F>) {
+        // SAFETY: see `Sync`.
+        unsafe { *self.0.get() = filter }
+    }
+
+    #[inline]
+    fn filter(&self) -> Option<F> {
+        // SAFETY: see `Sync`.
+        unsafe { *self.0.get() }
+    }
+}
+
+type HeaderFilter = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
+type BodyFilter = unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t;
+
+static AFTER_TOP: Next<HeaderFilter> = Next::nobody();
+static AFTER_CAPTURE_HEADER: Next<HeaderFilter> = Next::nobody();
+static AFTER_CAPTURE_BODY: Next<BodyFilter> = Next::nobody();
+
+/// Makes the top filter the first of the header filters.
+pub(crate) unsafe extern "C" fn install_top<M: HttpModule>(_cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: nginx reads its configuration on one thread.
+    unsafe {
+        let first: ngx_http_output_header_filter_pt = ngx_http_top_header_filter;
+        AFTER_TOP.set(first);
+        ngx_http_top_header_filter = Some(top_header::<M>);
+    }
+    Status::OK.0
+}
+
+/// Puts the capture filter into both chains.
+pub(crate) unsafe extern "C" fn install_capture<M: HttpModule>(_cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: nginx reads its configuration on one thread.
+    unsafe {
+        let first: ngx_http_output_header_filter_pt = ngx_http_top_header_filter;
+        AFTER_CAPTURE_HEADER.set(first);
+        ngx_http_top_header_filter = Some(capture_header::<M>);
+        let first: ngx_http_output_body_filter_pt = ngx_http_top_body_filter;
+        AFTER_CAPTURE_BODY.set(first);
+        ngx_http_top_body_filter = Some(capture_body::<M>);
+    }
+    Status::OK.0
+}
+
+unsafe fn next_header(next: &Next<HeaderFilter>, r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: the chain always ends in nginx's own header filter; `r` is handed on.
+    next.filter().map_or(Status::ERROR.0, |filter| unsafe { filter(r) })
+}
+
+unsafe extern "C" fn top_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx passes a live request.
+    unsafe {
+        let request = Request::<M>::from_raw(r);
+        if let Some(exchange) = request.exchange() {
+            let filter = || M::filter_header(request, exchange);
+            if let Err(status) = guard::shield(Err(Status::ERROR), filter) {
+                return status.0;
+            }
+        }
+        next_header(&AFTER_TOP, r)
+    }
+}
+
+unsafe extern "C" fn capture_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx passes a live request.
+    unsafe {
+        let Some(question) = question_of::<M>(r) else {
+            return next_header(&AFTER_CAPTURE_HEADER, r);
+        };
+        // What ngx_http_header_filter() does for subrequests.
+        bits::NGX_HTTP_REQUEST_HEADER_SENT.set(r, 1);
+        let announced = (*r).headers_out.content_length_n;
+        match question.map(|asked| asked.begin_body(announced)) {
+            Ok(Err(status)) => status.0,
+            _ => Status::OK.0,
+        }
+    }
+}
+
+unsafe extern "C" fn capture_body<M: HttpModule>(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: nginx passes a live request and a live chain, in which bodies are in memory, as
+    // `filter_need_in_memory` asks the copy filter above to see to.
+    unsafe {
+        let Some(question) = question_of::<M>(r) else {
+            let next = AFTER_CAPTURE_BODY.filter();
+            return next.map_or(Status::ERROR.0, |filter| filter(r, chain));
+        };
+        let mut link = chain;
+        let mut taken = Ok(());
+        while let Some(at) = link.as_ref() {
+            let buffer = at.buf;
+            let piece = match usize::try_from((*buffer).last.offset_from((*buffer).pos)) {
+                Ok(len) if len > 0 => slice::from_raw_parts((*buffer).pos, len),
+                _ => &[],
+            };
+            match question {
+                Ok(asked) => {
+                    taken = taken.and_then(|()| asked.take(piece));
+                    let last = bits::NGX_BUF_LAST_BUF.is_set(buffer)
+                        || bits::NGX_BUF_LAST_IN_CHAIN.is_set(buffer);
+                    asked.progress(last && taken.is_ok());
+                }
+                Err(asked) if !piece.is_empty() => asked.spoil(),
+                Err(_) => {}
+            }
+            link = at.next;
+        }
+        consume(chain);
+        taken.map_or_else(|status| status.0, |()| Status::OK.0)
+    }
+}

@@ -1,0 +1,127 @@
+//! The frame of an HTTP module: what nginx calls, turned into calls of safe functions.
+
+#![allow(unsafe_code)]
+
+use core::ffi::{c_char, c_void};
+
+use nginx_sys::{
+    ngx_conf_t, ngx_cycle_t, ngx_http_module_t, ngx_http_request_t, ngx_int_t, ngx_module_t,
+};
+
+use super::conf::{Conf, ConfError, Directive};
+use super::pool::Pool;
+use super::request::Request;
+use super::variable::{self, Variable};
+use super::{Status, guard};
+
+/// What a module is to nginx. Implemented once, at the crate's root.
+pub(crate) trait HttpModule: Sized + 'static {
+    /// Configuration of the whole `http {}`.
+    type MainConf: Default + 'static;
+    /// Configuration of a location.
+    type LocConf: Default + 'static;
+    /// What the module remembers about a request.
+    type Exchange: 'static;
+
+    /// The directives, in the order of the reference.
+    const DIRECTIVES: &'static [Directive<Self>];
+    /// The variables.
+    const VARIABLES: &'static [Variable<Self>];
+
+    /// The module's descriptor.
+    fn raw() -> *const ngx_module_t;
+
+    /// `child` inherits from `parent`; `conf.location()` is the child.
+    fn merge(
+        conf: &mut Conf<'_>,
+        parent: &Self::LocConf,
+        child: &mut Self::LocConf,
+    ) -> Result<(), ConfError>;
+
+    /// Answers a request; runs in the content phase.
+    fn handle(request: Request<'_, Self>) -> Status;
+
+    /// Sees the header of each response that a request with an exchange gets, first of all
+    /// filters.
+    fn filter_header(request: Request<'_, Self>, exchange: &Self::Exchange) -> Result<(), Status>;
+}
+
+/// The callbacks that nginx is given.
+pub(crate) const fn callbacks<M: HttpModule>() -> ngx_http_module_t {
+    ngx_http_module_t {
+        preconfiguration: Some(preconfiguration::<M>),
+        postconfiguration: None,
+        create_main_conf: Some(create::<M::MainConf>),
+        init_main_conf: None,
+        create_srv_conf: None,
+        merge_srv_conf: None,
+        create_loc_conf: Some(create::<M::LocConf>),
+        merge_loc_conf: Some(merge::<M>),
+    }
+}
+
+/// Callbacks of a module that is nothing but a filter.
+pub(crate) const fn filter_callbacks(
+    install: unsafe extern "C" fn(*mut ngx_conf_t) -> ngx_int_t,
+) -> ngx_http_module_t {
+    ngx_http_module_t {
+        preconfiguration: None,
+        postconfiguration: Some(install),
+        create_main_conf: None,
+        init_main_conf: None,
+        create_srv_conf: None,
+        merge_srv_conf: None,
+        create_loc_conf: None,
+        merge_loc_conf: None,
+    }
+}
+
+unsafe extern "C" fn preconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: nginx passes the configuration that it reads.
+    let conf = unsafe { Conf::from_raw(cf) };
+    guard::shield(Status::ERROR, || variable::register::<M>(&conf)).0
+}
+
+unsafe extern "C" fn create<T: Default + 'static>(cf: *mut ngx_conf_t) -> *mut c_void {
+    // SAFETY: nginx passes the configuration that it reads; null tells it that memory is out.
+    // The value is written through this pointer only while the configuration is read, one
+    // directive at a time.
+    unsafe {
+        let Some(pool) = Pool::from_raw((*cf).pool) else { return core::ptr::null_mut() };
+        match pool.own(core::cell::UnsafeCell::new(T::default())) {
+            Ok(value) => value.get().cast(),
+            Err(_) => core::ptr::null_mut(),
+        }
+    }
+}
+
+unsafe extern "C" fn merge<M: HttpModule>(
+    cf: *mut ngx_conf_t,
+    parent: *mut c_void,
+    child: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx passes two different values that `create::<M::LocConf>` made.
+    unsafe {
+        let mut conf = Conf::from_raw(cf);
+        let (parent, child) = (&*parent.cast::<M::LocConf>(), &mut *child.cast::<M::LocConf>());
+        let merged = guard::shield(Err(ConfError("a bug in the module".into())), || {
+            M::merge(&mut conf, parent, child)
+        });
+        conf.verdict(merged)
+    }
+}
+
+/// The content handler of locations that the module answers.
+pub(super) unsafe extern "C" fn content_handler<M: HttpModule>(
+    r: *mut ngx_http_request_t,
+) -> ngx_int_t {
+    // SAFETY: nginx passes a live request that stays live during the call.
+    let request = unsafe { Request::<M>::from_raw(r) };
+    guard::shield(Status::INTERNAL_SERVER_ERROR, || M::handle(request)).0
+}
+
+/// Called in each worker as it starts.
+pub(crate) unsafe extern "C" fn init_process(_cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard::install_hook();
+    Status::OK.0
+}

@@ -1,0 +1,224 @@
+//! A request, as the flow sees it.
+
+#![allow(unsafe_code)]
+
+use core::fmt::Arguments;
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+use nginx_sys::{
+    NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_http_complex_value, ngx_http_discard_request_body,
+    ngx_http_internal_redirect, ngx_http_request_t, ngx_str_t,
+};
+
+use super::bits;
+use super::conf::Template;
+use super::log::{self, Level};
+use super::module::HttpModule;
+use super::pool::{Pool, as_bytes, ngx_str};
+use super::response::Response;
+use super::{NoMemory, Status};
+
+/// A live request. Copies are handles of the same request; none outlives the callback that
+/// nginx made with it, which is what `'r` stands for.
+pub(crate) struct Request<'r, M> {
+    raw: NonNull<ngx_http_request_t>,
+    life: PhantomData<&'r M>,
+}
+
+impl<M> Clone for Request<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Request<'_, M> {}
+
+/// The methods that a download knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// GET
+    Get,
+    /// HEAD
+    Head,
+    /// Any other.
+    Other,
+}
+
+/// An exchange and the request it belongs to. Lives in the pool, since internal redirects and
+/// named locations wipe the module contexts of a request (`ngx_http_internal_redirect()`), and
+/// since subrequests share the pool of their parent.
+struct Kept<M: HttpModule> {
+    request: *mut ngx_http_request_t,
+    exchange: M::Exchange,
+}
+
+impl<'r, M> Request<'r, M> {
+    /// # Safety
+    /// `raw` is a request that lives for `'r`.
+    #[inline]
+    pub(super) unsafe fn from_raw(raw: *mut ngx_http_request_t) -> Self {
+        // SAFETY: nginx never passes null.
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, life: PhantomData }
+    }
+
+    #[inline]
+    pub(super) fn as_ptr(self) -> *mut ngx_http_request_t {
+        self.raw.as_ptr()
+    }
+
+    /// The pool that lives as long as the request.
+    pub(crate) fn pool(self) -> Pool<'r> {
+        // SAFETY: a request has a pool from its birth to its end.
+        unsafe { Pool::from_raw((*self.as_ptr()).pool).unwrap_unchecked() }
+    }
+
+    /// The method.
+    pub(crate) fn method(self) -> Method {
+        // SAFETY: the request is live.
+        match unsafe { (*self.as_ptr()).method } as u32 {
+            NGX_HTTP_GET => Method::Get,
+            NGX_HTTP_HEAD => Method::Head,
+            _ => Method::Other,
+        }
+    }
+
+    /// The URI without arguments, decoded and normalised by nginx: `$uri`.
+    pub(crate) fn uri(self) -> &'r [u8] {
+        // SAFETY: the URI lives in the pool or in the buffer of the request line, both of which
+        // live as long as the request.
+        unsafe { as_bytes((*self.as_ptr()).uri) }
+    }
+
+    /// Replaces the variables of `template`.
+    pub(crate) fn eval(self, template: &Template) -> Result<&'r [u8], NoMemory> {
+        let mut value = ngx_str_t::empty();
+        // SAFETY: the template lives in the configuration, which the request keeps alive; the
+        // value lives there or in the request's pool.
+        unsafe {
+            match ngx_http_complex_value(self.as_ptr(), template.as_ptr(), &raw mut value) {
+                0 => Ok(as_bytes(value)),
+                _ => Err(NoMemory),
+            }
+        }
+    }
+
+    /// Reads the request's body away, now or as it arrives. Without it nginx would take an
+    /// unread body for the next request.
+    pub(crate) fn discard_body(self) -> Result<(), Status> {
+        // SAFETY: the request is live; nginx asks content handlers to do this.
+        match Status(unsafe { ngx_http_discard_request_body(self.as_ptr()) }) {
+            Status::OK => Ok(()),
+            status => Err(status),
+        }
+    }
+
+    /// The response to this request.
+    pub(crate) fn response(self) -> Response<'r> {
+        // SAFETY: the request lives for `'r`.
+        unsafe { Response::from_raw(self.as_ptr()) }
+    }
+
+    /// Starts over with another URI, as `X-Accel-Redirect` does; what the module knows of the
+    /// request is kept. The caller returns the status that comes back.
+    pub(crate) fn redirect(self, uri: &'r [u8], args: &'r [u8]) -> Status {
+        let (mut uri, mut args) = (ngx_str(uri), ngx_str(args));
+        // SAFETY: both strings live as long as the request. nginx adds a reference to the
+        // request, which NGX_DONE gives back.
+        Status(unsafe { ngx_http_internal_redirect(self.as_ptr(), &raw mut uri, &raw mut args) })
+    }
+
+    /// Writes a line to the error log, with the client and the request that it is about.
+    pub(crate) fn log(self, level: Level, errno: i32, text: Arguments<'_>) {
+        // SAFETY: a request has a connection, and that a log.
+        unsafe { log::write((*(*self.as_ptr()).connection).log, level, errno, text) }
+    }
+
+    /// Bytes of the body that went out: nginx's `$body_bytes_sent`.
+    pub(crate) fn body_bytes_sent(self) -> u64 {
+        // SAFETY: the request and its connection are live.
+        let (sent, header) = unsafe {
+            let r = self.as_ptr();
+            ((*(*r).connection).sent, (*(*r).main).header_size)
+        };
+        u64::try_from(sent).unwrap_or(0).saturating_sub(header as u64)
+    }
+
+    /// Does what is being sent stand in for an error, by `error_page` or by nginx's own page?
+    pub(crate) fn is_error_page(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { (*self.as_ptr()).err_status != 0 }
+    }
+}
+
+impl<'r, M: HttpModule> Request<'r, M> {
+    /// The module's configuration of the location.
+    pub(crate) fn loc_conf(self) -> &'r M::LocConf {
+        // SAFETY: `create_loc_conf` put an `M::LocConf` there; the configuration outlives its
+        // requests.
+        unsafe { &*(*(*self.as_ptr()).loc_conf.add((*M::raw()).ctx_index)).cast() }
+    }
+
+    /// The module's configuration of the whole `http {}`.
+    pub(crate) fn main_conf(self) -> &'r M::MainConf {
+        // SAFETY: as in `loc_conf`.
+        unsafe { &*(*(*self.as_ptr()).main_conf.add((*M::raw()).ctx_index)).cast() }
+    }
+
+    /// Remembers `exchange` for the rest of the request's life.
+    pub(crate) fn begin(self, exchange: M::Exchange) -> Result<&'r M::Exchange, NoMemory> {
+        let kept = self.pool().own(Kept::<M> { request: self.as_ptr(), exchange })?;
+        // SAFETY: `ctx` has a slot for each module.
+        unsafe { *self.context_slot() = ptr::from_ref(kept).cast_mut().cast() };
+        Ok(&kept.exchange)
+    }
+
+    /// What [`Request::begin`] remembered last, be it before an internal redirect.
+    #[inline]
+    pub(crate) fn exchange(self) -> Option<&'r M::Exchange> {
+        // SAFETY: the slot is null or holds what `begin` put there, which the pool owns.
+        unsafe {
+            let kept = (*self.context_slot()).cast::<Kept<M>>();
+            if let Some(kept) = kept.as_ref() {
+                return Some(&kept.exchange);
+            }
+            // Only a redirect of some kind can have wiped the slot, and it marks the request.
+            if !bits::NGX_HTTP_REQUEST_INTERNAL.is_set(self.as_ptr())
+                && !bits::NGX_HTTP_REQUEST_ERROR_PAGE.is_set(self.as_ptr())
+            {
+                return None;
+            }
+        }
+        let kept = self.pool().find::<Kept<M>>(|kept| kept.request == self.as_ptr())?;
+        Some(&kept.exchange)
+    }
+
+    /// The exchange of this request or of the nearest one that it is a part of.
+    pub(super) fn exchange_or_parents(self) -> Option<&'r M::Exchange> {
+        let mut request = self;
+        loop {
+            if let Some(exchange) = request.exchange() {
+                return Some(exchange);
+            }
+            // SAFETY: a parent outlives its subrequests.
+            unsafe {
+                let parent = (*request.as_ptr()).parent;
+                if parent.is_null() {
+                    return None;
+                }
+                request = Self::from_raw(parent);
+            }
+        }
+    }
+
+    fn context_slot(self) -> *mut *mut core::ffi::c_void {
+        // SAFETY: `ctx` has a slot for each HTTP module.
+        unsafe { (*self.as_ptr()).ctx.add((*M::raw()).ctx_index) }
+    }
+}
+
+/// Milliseconds of a clock that never goes back, as of the last turn of the event loop.
+pub(crate) fn now_msec() -> u64 {
+    // SAFETY: nginx updates it between events only.
+    (unsafe { (&raw const nginx_sys::ngx_current_msec).read_volatile() }) as u64
+}

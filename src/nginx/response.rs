@@ -1,0 +1,362 @@
+//! The response to a request: header fields, metadata, body.
+
+#![allow(unsafe_code)]
+
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+use nginx_sys::{
+    NGX_HTTP_OK, ngx_buf_t, ngx_chain_t, ngx_file_t, ngx_http_headers_out_t,
+    ngx_http_output_filter, ngx_http_request_t, ngx_http_send_header, ngx_http_set_content_type,
+    ngx_http_set_etag, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t,
+};
+
+use super::bits;
+use super::file::OpenFile;
+use super::pool::{Pool, as_bytes, ngx_str};
+use super::{NoMemory, Status};
+
+/// A response whose header has not gone out yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Response<'r> {
+    raw: NonNull<ngx_http_request_t>,
+    life: PhantomData<&'r ()>,
+}
+
+/// What follows the header.
+pub(crate) enum Body<'r> {
+    /// A file, which nginx sends with sendfile, aio or directio as the location says.
+    File(OpenFile<'r>),
+    /// Bytes that live as long as the request.
+    Memory(&'r [u8]),
+}
+
+impl<'r> Response<'r> {
+    /// # Safety
+    /// `raw` is a request that lives for `'r`.
+    pub(super) unsafe fn from_raw(raw: *mut ngx_http_request_t) -> Self {
+        // SAFETY: nginx never passes null.
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, life: PhantomData }
+    }
+
+    fn request(self) -> *mut ngx_http_request_t {
+        self.raw.as_ptr()
+    }
+
+    fn out(self) -> *mut ngx_http_headers_out_t {
+        // SAFETY: the request is live.
+        unsafe { &raw mut (*self.request()).headers_out }
+    }
+
+    fn pool(self) -> Pool<'r> {
+        // SAFETY: a request has a pool from its birth to its end.
+        unsafe { Pool::from_raw((*self.request()).pool).unwrap_unchecked() }
+    }
+
+    /// The status; 0 as long as none is set.
+    pub(crate) fn status(self) -> u16 {
+        // SAFETY: the request is live.
+        unsafe { (*self.out()).status as u16 }
+    }
+
+    /// Sets the status; nginx adds the reason phrase.
+    pub(crate) fn set_status(self, status: u16) {
+        // SAFETY: the request is live.
+        unsafe {
+            (*self.out()).status = status as usize;
+            (*self.out()).status_line.len = 0;
+        }
+    }
+
+    /// A 200 with `length` bytes, last changed at `modified` (Unix seconds, if known), that may
+    /// be asked for in ranges and answered by 304, 412, 206 or 416 further down the chain.
+    pub(crate) fn set_file(self, length: u64, modified: Option<i64>) {
+        self.set_status(NGX_HTTP_OK as u16);
+        self.set_length(length);
+        self.set_last_modified(modified);
+        // SAFETY: the request is live.
+        unsafe {
+            bits::NGX_HTTP_REQUEST_ALLOW_RANGES.set(self.request(), 1);
+            let tested = !bits::NGX_HTTP_REQUEST_ERROR_PAGE.is_set(self.request());
+            bits::NGX_HTTP_REQUEST_ROOT_TESTED.set(self.request(), tested.into());
+        }
+    }
+
+    /// The number of bytes of the body.
+    pub(crate) fn set_length(self, length: u64) {
+        // SAFETY: the request is live.
+        unsafe { (*self.out()).content_length_n = i64::try_from(length).unwrap_or(i64::MAX) }
+    }
+
+    /// Last-Modified in Unix seconds, or none.
+    pub(crate) fn set_last_modified(self, modified: Option<i64>) {
+        self.remove(b"last-modified");
+        // SAFETY: the request is live.
+        unsafe { (*self.out()).last_modified_time = modified.unwrap_or(-1) }
+    }
+
+    /// An ETag made of length and modification time, where the location's `etag` is on.
+    pub(crate) fn set_file_etag(self) -> Result<(), NoMemory> {
+        // SAFETY: the request is live.
+        match unsafe { ngx_http_set_etag(self.request()) } {
+            0 => Ok(()),
+            _ => Err(NoMemory),
+        }
+    }
+
+    /// What the app or the target says is final: no 304 or 412 is made of it.
+    pub(crate) fn keep_status(self) {
+        // SAFETY: the request is live.
+        unsafe { bits::NGX_HTTP_REQUEST_DISABLE_NOT_MODIFIED.set(self.request(), 1) }
+    }
+
+    /// Bytes per second, 0 for no limit.
+    pub(crate) fn set_limit_rate(self, rate: u64) {
+        // SAFETY: the request is live; with the bit set, nginx leaves `limit_rate` alone.
+        unsafe {
+            (*self.request()).limit_rate = usize::try_from(rate).unwrap_or(usize::MAX);
+            bits::NGX_HTTP_REQUEST_LIMIT_RATE_SET.set(self.request(), 1);
+        }
+    }
+
+    /// Bytes that go out before the limit holds.
+    pub(crate) fn set_limit_rate_after(self, bytes: u64) {
+        // SAFETY: as in `set_limit_rate`.
+        unsafe {
+            (*self.request()).limit_rate_after = usize::try_from(bytes).unwrap_or(usize::MAX);
+            bits::NGX_HTTP_REQUEST_LIMIT_RATE_AFTER_SET.set(self.request(), 1);
+        }
+    }
+
+    /// Content-Type; `essence` is the length of the part before the parameters.
+    pub(crate) fn set_content_type(self, value: &[u8], essence: usize) -> Result<(), NoMemory> {
+        let value = self.pool().copy(value)?;
+        // SAFETY: the value lives in the request's pool.
+        unsafe {
+            (*self.out()).content_type = ngx_str(value);
+            (*self.out()).content_type_len = essence.min(value.len());
+            (*self.out()).content_type_lowcase = ptr::null_mut();
+        }
+        Ok(())
+    }
+
+    /// Content-Type by the extension of `name`, from the location's `types` and `default_type`.
+    pub(crate) fn guess_content_type(self, name: &[u8]) -> Result<(), NoMemory> {
+        let extension = match name.iter().rposition(|&c| c == b'.') {
+            // A leading dot makes a hidden file, not an extension: ngx_http_set_exten().
+            Some(dot) if dot > 0 => name.get(dot + 1..).unwrap_or_default(),
+            _ => b"",
+        };
+        let extension = self.pool().copy(extension)?;
+        // SAFETY: the request is live; the extension outlives the call, after which the
+        // request gets its own back.
+        unsafe {
+            let own = (*self.request()).exten;
+            (*self.out()).content_type = ngx_str_t::empty();
+            (*self.request()).exten = ngx_str(extension);
+            let rc = ngx_http_set_content_type(self.request());
+            (*self.request()).exten = own;
+            if rc == 0 { Ok(()) } else { Err(NoMemory) }
+        }
+    }
+
+    /// The charset parameter of Content-Type, which the charset filter leaves alone.
+    pub(crate) fn set_charset(self, charset: &[u8]) -> Result<(), NoMemory> {
+        let charset = self.pool().copy(charset)?;
+        let overriding: NonNull<ngx_str_t> = self.pool().zeroed()?;
+        // SAFETY: both live in the request's pool.
+        unsafe {
+            overriding.write(ngx_str(charset));
+            (*self.out()).charset = ngx_str(charset);
+            (*self.out()).override_charset = overriding.as_ptr();
+            // A parameter of the type itself would win over the charset.
+            (*self.out()).content_type.len =
+                (*self.out()).content_type_len.min((*self.out()).content_type.len);
+        }
+        Ok(())
+    }
+
+    /// One header field in place of all of that name.
+    pub(crate) fn set(self, name: &[u8], value: &[u8]) -> Result<(), NoMemory> {
+        self.remove(name);
+        self.add(name, value)
+    }
+
+    /// One more header field. Content-Type is none of these.
+    pub(crate) fn add(self, name: &[u8], value: &[u8]) -> Result<(), NoMemory> {
+        let (name, value) = (self.pool().copy(name)?, self.pool().copy(value)?);
+        // SAFETY: the list is the request's own; name and value live in its pool.
+        unsafe {
+            let field = push(&raw mut (*self.out()).headers, name, value)?.as_ptr();
+            // Filters further down look at these by their own pointers.
+            if name.eq_ignore_ascii_case(b"etag") {
+                (*self.out()).etag = field;
+            } else if name.eq_ignore_ascii_case(b"content-encoding") {
+                (*self.out()).content_encoding = field;
+            } else if name.eq_ignore_ascii_case(b"www-authenticate") {
+                (*self.out()).www_authenticate = field;
+            } else if name.eq_ignore_ascii_case(b"cache-control")
+                || name.eq_ignore_ascii_case(b"expires")
+            {
+                self.outrank_expires()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops all header fields of that name.
+    pub(crate) fn remove(self, name: &[u8]) {
+        // SAFETY: the list is the request's own; a field with hash 0 is not sent.
+        unsafe {
+            for field in fields(&(*self.out()).headers) {
+                if as_bytes((*field).key).eq_ignore_ascii_case(name) {
+                    (*field).hash = 0;
+                }
+            }
+            let out = self.out();
+            for typed in [
+                &raw mut (*out).etag,
+                &raw mut (*out).last_modified,
+                &raw mut (*out).content_encoding,
+                &raw mut (*out).www_authenticate,
+                &raw mut (*out).location,
+            ] {
+                if !(*typed).is_null() && (**typed).hash == 0 {
+                    *typed = ptr::null_mut();
+                }
+            }
+        }
+    }
+
+    /// Lets the response's own Cache-Control and Expires win over the location's `expires`.
+    ///
+    /// ngx_http_set_expires() writes over the fields that these pointers lead to, or adds its
+    /// own; given fields that are on no list, it writes where nobody looks.
+    fn outrank_expires(self) -> Result<(), NoMemory> {
+        let decoys: NonNull<[ngx_table_elt_t; 2]> = self.pool().zeroed()?;
+        let [cache_control, expires] = {
+            let first = decoys.cast::<ngx_table_elt_t>();
+            // SAFETY: there are two.
+            [first.as_ptr(), unsafe { first.as_ptr().add(1) }]
+        };
+        // SAFETY: all of it lives in the request's pool.
+        unsafe {
+            (*self.out()).expires = expires;
+            #[cfg(nginx_linked_headers)]
+            {
+                (*self.out()).cache_control = cache_control;
+            }
+            #[cfg(not(nginx_linked_headers))]
+            {
+                let pointers: NonNull<*mut ngx_table_elt_t> = self.pool().zeroed()?;
+                pointers.write(cache_control);
+                let array = &raw mut (*self.out()).cache_control;
+                (*array).elts = pointers.as_ptr().cast();
+                (*array).nelts = 1;
+                (*array).size = size_of::<*mut ngx_table_elt_t>();
+                (*array).nalloc = 1;
+                (*array).pool = self.pool().as_ptr();
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends header and body. All that can fail for want of memory is done before the header
+    /// goes out.
+    pub(crate) fn send(self, body: Body<'r>) -> Status {
+        let buffer = match self.buffer(body) {
+            Ok(buffer) => buffer.as_ptr(),
+            Err(failed) => return failed.into(),
+        };
+        // SAFETY: the request is live and its header not sent; the chain link need not outlive
+        // the call (ngx_http_output_filter() copies links it keeps).
+        unsafe {
+            let r = self.request();
+            let header = Status(ngx_http_send_header(r));
+            if header.ends_response() || bits::NGX_HTTP_REQUEST_HEADER_ONLY.is_set(r) {
+                return header;
+            }
+            let empty = !bits::NGX_BUF_IN_FILE.is_set(buffer) && (*buffer).pos == (*buffer).last;
+            if empty && r != (*r).main {
+                return header;
+            }
+            let mut chain = ngx_chain_t { buf: buffer, next: ptr::null_mut() };
+            Status(ngx_http_output_filter(r, &raw mut chain))
+        }
+    }
+
+    fn buffer(self, body: Body<'r>) -> Result<NonNull<ngx_buf_t>, NoMemory> {
+        let buffer: NonNull<ngx_buf_t> = self.pool().zeroed()?;
+        let b = buffer.as_ptr();
+        // SAFETY: the buffer is ours and zero, which is what ngx_calloc_buf() gives.
+        unsafe {
+            match body {
+                Body::Memory(bytes) => {
+                    (*b).pos = bytes.as_ptr().cast_mut();
+                    (*b).last = (*b).pos.add(bytes.len());
+                    (*b).start = (*b).pos;
+                    (*b).end = (*b).last;
+                    bits::NGX_BUF_MEMORY.set(b, u32::from(!bytes.is_empty()));
+                }
+                Body::File(open) => {
+                    let file: NonNull<ngx_file_t> = self.pool().zeroed()?;
+                    let f = file.as_ptr();
+                    (*f).fd = open.descriptor();
+                    (*f).name = ngx_str(open.path());
+                    (*f).log = (*(*self.request()).connection).log;
+                    bits::NGX_FILE_DIRECTIO.set(f, open.directio().into());
+                    (*b).file = f;
+                    (*b).file_last = i64::try_from(open.size()).unwrap_or(i64::MAX);
+                    bits::NGX_BUF_IN_FILE.set(b, u32::from(open.size() > 0));
+                }
+            }
+            let r = self.request();
+            bits::NGX_BUF_LAST_BUF.set(b, u32::from(r == (*r).main));
+            bits::NGX_BUF_LAST_IN_CHAIN.set(b, 1);
+        }
+        Ok(buffer)
+    }
+}
+
+/// Adds a field to a list of header fields.
+///
+/// # Safety
+/// `list` is a live list of `ngx_table_elt_t`; `name` and `value` live as long as it does.
+pub(super) unsafe fn push(
+    list: *mut ngx_list_t,
+    name: &[u8],
+    value: &[u8],
+) -> Result<NonNull<ngx_table_elt_t>, NoMemory> {
+    // SAFETY: handed on to the caller; ngx_list_push() does not clear what it returns.
+    unsafe {
+        let field = NonNull::new(ngx_list_push(list).cast::<ngx_table_elt_t>()).ok_or(NoMemory)?;
+        field.write_bytes(0, 1);
+        (*field.as_ptr()).hash = 1;
+        (*field.as_ptr()).key = ngx_str(name);
+        (*field.as_ptr()).value = ngx_str(value);
+        Ok(field)
+    }
+}
+
+/// The fields of a list of header fields, those that were dropped (hash 0) included.
+///
+/// # Safety
+/// `list` is a live list of `ngx_table_elt_t` that nothing is removed from meanwhile.
+pub(super) unsafe fn fields(list: &ngx_list_t) -> impl Iterator<Item = *mut ngx_table_elt_t> {
+    let mut part = &raw const list.part;
+    let mut next = 0;
+    core::iter::from_fn(move || {
+        // SAFETY: the parts of a list are linked up to a null, each with `nelts` elements.
+        unsafe {
+            while !part.is_null() {
+                if next < (*part).nelts {
+                    next += 1;
+                    return Some((*part).elts.cast::<ngx_table_elt_t>().add(next - 1));
+                }
+                part = (*part).next;
+                next = 0;
+            }
+        }
+        None
+    })
+}

@@ -1,0 +1,86 @@
+//! A failure on its way out: logged once, remembered for `$download_failure`, turned into a
+//! status.
+
+use nginx_download_core::failure::{Failure, Severity};
+
+use crate::Request;
+use crate::exchange::Exchange;
+use crate::nginx::{Level, NoMemory, OpenError, Status};
+
+/// Why a request gets no file, with the particulars for the error log.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    failure: Failure,
+    /// What a person needs to mend it; no control characters.
+    detail: String,
+    /// The system's error number, or 0.
+    errno: i32,
+}
+
+impl Refusal {
+    pub(crate) fn new(failure: Failure, detail: impl Into<String>) -> Self {
+        Self { failure, detail: detail.into(), errno: 0 }
+    }
+
+    /// Logs the refusal and gives the status for nginx to make a response of.
+    pub(crate) fn conclude(self, request: Request<'_>, exchange: &Exchange) -> Status {
+        let failure = self.failure;
+        self.note(request, exchange);
+        Status::http(failure.status())
+    }
+
+    /// Logs the refusal; the response is somebody else's business.
+    pub(crate) fn note(self, request: Request<'_>, exchange: &Exchange) {
+        exchange.failure.set(Some(self.failure));
+        let level = match self.failure.severity() {
+            Severity::Info => Level::Info,
+            Severity::Error => Level::Error,
+            Severity::Crit => Level::Crit,
+        };
+        let (label, view, detail) = (self.failure.label(), exchange.view, self.detail);
+        request.log(level, self.errno, format_args!("download {view}: {label}: {detail}"));
+    }
+
+    /// The file at `path`, described by `place`, could not be opened.
+    pub(crate) fn open(error: &OpenError, path: &[u8], place: &str) -> Self {
+        let path = path.escape_ascii();
+        let with = |failure, why: &str, errno| Self {
+            failure,
+            detail: format!("\"{path}\" in {place} {why}"),
+            errno,
+        };
+        match *error {
+            OpenError::Outside => with(Failure::OutsideRoot, "leads out of it", 0),
+            OpenError::Symlink => with(
+                Failure::Symlink,
+                "is behind a symbolic link, and none is followed (see symlinks=)",
+                0,
+            ),
+            OpenError::NotRegular(kind) => {
+                with(Failure::NotAFile, &format!("is {kind}, not a file"), 0)
+            }
+            OpenError::Os(errno) => match errno {
+                libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG => {
+                    with(Failure::Missing, "does not exist", errno)
+                }
+                libc::EACCES => {
+                    with(Failure::Unreadable, "may not be read by the nginx worker", errno)
+                }
+                libc::ENXIO | libc::ENODEV => {
+                    with(Failure::NotAFile, "is a socket or device", errno)
+                }
+                _ => with(Failure::System, "cannot be opened", errno),
+            },
+            OpenError::NoMemory => with(Failure::Internal, "cannot be opened: out of memory", 0),
+        }
+    }
+}
+
+impl From<NoMemory> for Refusal {
+    fn from(_: NoMemory) -> Self {
+        Self::new(Failure::Internal, "out of memory")
+    }
+}
+
+/// What comes of a request: a status for nginx, or a refusal.
+pub(crate) type Outcome = Result<Status, Refusal>;
