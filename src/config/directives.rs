@@ -15,7 +15,7 @@ type Set = Result<(), ConfError>;
 /// All directives, in the order of the reference.
 pub(crate) const TABLE: &[Directive<Download>] = &[
     Directive {
-        name: "download_storage",
+        name: c"download_storage",
         contexts: &[Context::Http],
         arguments: (2, 3),
         set: Setter::Main(|conf, main: &mut MainConf| {
@@ -28,7 +28,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download_rule",
+        name: c"download_rule",
         contexts: &[Context::Http, Context::Server, Context::Location],
         arguments: (2, 2),
         set: Setter::Location(|conf, location: &mut LocConf| {
@@ -37,7 +37,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download",
+        name: c"download",
         contexts: &[Context::Location, Context::If],
         arguments: (1, 3),
         set: Setter::Location(|conf, location: &mut LocConf| {
@@ -46,7 +46,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download_attachment",
+        name: c"download_attachment",
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
@@ -55,7 +55,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download_basename",
+        name: c"download_basename",
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
@@ -63,7 +63,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download_mimetype",
+        name: c"download_mimetype",
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
@@ -71,7 +71,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download_charset",
+        name: c"download_charset",
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
@@ -79,7 +79,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download_encoding",
+        name: c"download_encoding",
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
@@ -87,13 +87,13 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
-        name: "download_header",
+        name: c"download_header",
         contexts: ANYWHERE,
         arguments: (2, 2),
         set: Setter::Location(header),
     },
     Directive {
-        name: "download_grant_max_size",
+        name: c"download_grant_max_size",
         contexts: &[Context::Http, Context::Server, Context::Location],
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::fmt::Arguments;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, zeroed};
@@ -44,8 +44,8 @@ impl From<&str> for ConfError {
 
 /// One directive: what nginx must know of it, what people should know of it, and its parser.
 pub(crate) struct Directive<M: HttpModule> {
-    /// The word in nginx.conf.
-    pub(crate) name: &'static str,
+    /// The word in nginx.conf. nginx compares it as a C string.
+    pub(crate) name: &'static CStr,
     /// Where it may stand.
     pub(crate) contexts: &'static [Context],
     /// Least and greatest number of arguments.
@@ -86,7 +86,10 @@ pub(crate) const fn commands<M: HttpModule, const N: usize>(
     while i < directives.len() {
         let directive = &directives[i];
         table[i] = ngx_command_t {
-            name: ngx_str_t { len: directive.name.len(), data: directive.name.as_ptr().cast_mut() },
+            name: ngx_str_t {
+                len: directive.name.count_bytes(),
+                data: directive.name.as_ptr().cast_mut().cast(),
+            },
             type_: command_type(directive.contexts, directive.arguments),
             set: Some(set::<M>),
             conf: match directive.set {
@@ -142,7 +145,7 @@ unsafe extern "C" fn set<M: HttpModule>(
                 Setter::Location(set) => set(&mut conf_view, &mut *conf.cast::<M::LocConf>()),
             });
         conf_view.verdict(done.map_err(|ConfError(why)| {
-            ConfError(format!("\"{}\" directive: {why}", directive.name))
+            ConfError(format!("\"{}\" directive: {why}", directive.name.to_string_lossy()))
         }))
     }
 }
