@@ -14,30 +14,37 @@ use crate::locate::Target;
 use crate::nginx::{Body, Symlinks};
 use crate::refusal::{Outcome, Refusal};
 
+/// What the app granted, and the cookies that it set on the occasion. They go out with the
+/// file, and not with the error page of a file that is not there.
+pub(crate) struct Granted<'a> {
+    pub(crate) grant: &'a Grant,
+    pub(crate) cookies: Vec<&'a [u8]>,
+}
+
 /// Sends the target, with what the grant (if there is one) and the location say about it.
 pub(crate) fn deliver<'r>(
     request: Request<'r>,
     exchange: &'r Exchange,
     target: Target<'_>,
-    grant: Option<&Grant>,
+    granted: Option<&Granted<'_>>,
 ) -> Outcome {
     match target {
         Target::Disk { place, storage, root, path, symlinks } => {
             remember(exchange, storage, &[root, b"/", path.as_bytes()].concat());
-            let metadata = Metadata::new(request, exchange, grant, path.file_name())?;
+            let metadata = Metadata::new(request, exchange, granted, path.file_name())?;
             let disk = Disk { place: &place, root, path: path.as_bytes(), symlinks };
             from_disk(request, &disk, &metadata)
         }
         Target::Location { storage, uri, args } => {
             remember(exchange, Some(storage), &uri);
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
-            let metadata = Metadata::new(request, exchange, grant, name)?;
+            let metadata = Metadata::new(request, exchange, granted, name)?;
             exchange.pending.replace(Some(metadata));
             let (uri, args) = (request.pool().copy(&uri)?, request.pool().copy(&args)?);
             Ok(request.redirect(uri, args))
         }
         Target::Memory(bytes) => {
-            let metadata = Metadata::new(request, exchange, grant, b"")?;
+            let metadata = Metadata::new(request, exchange, granted, b"")?;
             let bytes = request.pool().copy(bytes)?;
             let response = request.response();
             response.set_file(bytes.len() as u64, None);

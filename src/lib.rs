@@ -7,10 +7,6 @@
 //! around FFI.
 
 #![deny(unsafe_code)]
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
-)]
 
 mod config;
 mod decide;
@@ -25,7 +21,7 @@ mod variables;
 
 use config::{LocConf, MainConf};
 use exchange::Exchange;
-use nginx::{Conf, ConfError, Directive, HttpModule, Status, Variable};
+use nginx::{Conf, ConfError, Directive, HttpModule, RawModule, Status, Variable};
 
 /// The module, as nginx is told of it.
 pub(crate) struct Download;
@@ -41,7 +37,7 @@ impl HttpModule for Download {
     const DIRECTIVES: &'static [Directive<Self>] = config::directives::TABLE;
     const VARIABLES: &'static [Variable<Self>] = variables::TABLE;
 
-    fn raw() -> *const nginx_sys::ngx_module_t {
+    fn raw() -> RawModule {
         &raw const modules::ngx_http_download_module
     }
 

@@ -31,7 +31,7 @@ static FILTER: ngx_http_module_t = filter_callbacks(install_top::<Download>);
 static CAPTURE: ngx_http_module_t = filter_callbacks(install_capture::<Download>);
 
 /// The content handler, directives and variables.
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx finds it by this name")]
 pub(crate) static mut ngx_http_download_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const DOWNLOAD).cast_mut().cast(),
@@ -42,7 +42,7 @@ pub(crate) static mut ngx_http_download_module: ngx_module_t = ngx_module_t {
 };
 
 /// The filter at the top of the chain.
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx finds it by this name")]
 pub(crate) static mut ngx_http_download_filter_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const FILTER).cast_mut().cast(),
@@ -52,7 +52,7 @@ pub(crate) static mut ngx_http_download_filter_module: ngx_module_t = ngx_module
 };
 
 /// The filter that takes the answers of subrequests.
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx finds it by this name")]
 pub(crate) static mut ngx_http_download_capture_filter_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const CAPTURE).cast_mut().cast(),
@@ -70,9 +70,9 @@ pub(crate) struct Table<T>(T);
 unsafe impl<T> Sync for Table<T> {}
 
 /// The modules.
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx finds it by this name")]
-#[cfg_attr(not(test), used)]
+#[used]
 pub(crate) static ngx_modules: Table<[*const ngx_module_t; 4]> = Table([
     &raw const ngx_http_download_module,
     &raw const ngx_http_download_filter_module,
@@ -81,9 +81,9 @@ pub(crate) static ngx_modules: Table<[*const ngx_module_t; 4]> = Table([
 ]);
 
 /// Their names.
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx finds it by this name")]
-#[cfg_attr(not(test), used)]
+#[used]
 pub(crate) static ngx_module_names: Table<[*const c_char; 4]> = Table([
     c"ngx_http_download_module".as_ptr(),
     c"ngx_http_download_filter_module".as_ptr(),
@@ -92,9 +92,9 @@ pub(crate) static ngx_module_names: Table<[*const c_char; 4]> = Table([
 ]);
 
 /// Who stands before whom.
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx finds it by this name")]
-#[cfg_attr(not(test), used)]
+#[used]
 pub(crate) static ngx_module_order: Table<[*const c_char; 3]> = Table([
     c"ngx_http_download_capture_filter_module".as_ptr(),
     c"ngx_http_copy_filter_module".as_ptr(),

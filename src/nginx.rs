@@ -23,7 +23,7 @@ pub(crate) use conf::{
 };
 pub(crate) use file::{OpenError, Symlinks};
 pub(crate) use log::Level;
-pub(crate) use module::HttpModule;
+pub(crate) use module::{HttpModule, RawModule};
 pub(crate) use request::{Method, Request, now_msec};
 pub(crate) use response::{Body, Response};
 pub(crate) use status::{NoMemory, Status};

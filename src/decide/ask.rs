@@ -5,7 +5,7 @@ use nginx_download_core::grant::Grant;
 use nginx_download_core::media;
 
 use crate::config::AskUri;
-use crate::deliver::relay;
+use crate::deliver::{Granted, relay};
 use crate::exchange::{Decision, Exchange};
 use crate::nginx::{Answer, End, Question, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
@@ -114,10 +114,7 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
     exchange.source.set(Some(grant.file.kind()));
     let target = locate::locate(request, &grant.file)?;
     // The app may open or renew a session on the occasion.
-    for (name, value) in answer.headers() {
-        if name.eq_ignore_ascii_case(b"set-cookie") {
-            request.response().add(name, value)?;
-        }
-    }
-    deliver::deliver(request, exchange, target, Some(&grant))
+    let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
+    let granted = Granted { grant: &grant, cookies: cookies.map(|(_, value)| value).collect() };
+    deliver::deliver(request, exchange, target, Some(&granted))
 }

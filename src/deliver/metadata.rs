@@ -4,10 +4,10 @@
 use nginx_download_core::disposition::{self, Disposition};
 use nginx_download_core::etag::EntityTag;
 use nginx_download_core::failure::Failure;
-use nginx_download_core::grant::Grant;
 use nginx_download_core::header::{HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
+use super::Granted;
 use crate::Request;
 use crate::exchange::Exchange;
 use crate::nginx::{Level, NoMemory, Response, Template};
@@ -23,6 +23,7 @@ pub(crate) struct Metadata {
     modified: Option<i64>,
     size: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    cookies: Vec<Vec<u8>>,
     limit_rate: Option<u64>,
     limit_rate_after: Option<u64>,
     /// The name whose extension tells the type where nobody does.
@@ -34,9 +35,10 @@ impl Metadata {
     pub(crate) fn new(
         request: Request<'_>,
         exchange: &Exchange,
-        grant: Option<&Grant>,
+        granted: Option<&Granted<'_>>,
         file_name: &[u8],
     ) -> Result<Self, Refusal> {
+        let grant = granted.map(|granted| granted.grant);
         let options = &request.loc_conf().options;
         let said = |field: Option<&str>, option: &Option<Template>| match (field, option) {
             (Some(field), _) => Ok(Some(field.as_bytes().to_vec())),
@@ -58,9 +60,9 @@ impl Metadata {
                 headers.push((name.clone(), value));
             }
         }
-        let granted = grant.map(|g| g.headers.as_slice()).unwrap_or_default();
-        headers.retain(|(name, _)| !granted.iter().any(|(other, _)| other == name));
-        headers.extend(granted.iter().cloned());
+        let theirs = grant.map(|g| g.headers.as_slice()).unwrap_or_default();
+        headers.retain(|(name, _)| !theirs.iter().any(|(other, _)| other == name));
+        headers.extend(theirs.iter().cloned());
 
         let own_disposition = headers.iter().any(|(name, _)| is(name, "content-disposition"));
         let basename = disposition::basename(named.as_deref().unwrap_or(file_name));
@@ -99,6 +101,9 @@ impl Metadata {
             modified: grant.and_then(|g| g.modified),
             size: grant.and_then(|g| g.size),
             headers,
+            cookies: granted
+                .map(|granted| granted.cookies.iter().map(|cookie| cookie.to_vec()).collect())
+                .unwrap_or_default(),
             limit_rate: grant.and_then(|g| g.limit_rate),
             limit_rate_after: grant.and_then(|g| g.limit_rate_after),
             typed_by,
@@ -144,6 +149,9 @@ impl Metadata {
         }
         for (name, value) in &self.headers {
             response.add(name.as_str().as_bytes(), value.as_bytes())?;
+        }
+        for cookie in &self.cookies {
+            response.add(b"Set-Cookie", cookie)?;
         }
         if let Some(rate) = self.limit_rate {
             response.set_limit_rate(rate);

@@ -14,6 +14,9 @@ use super::request::Request;
 use super::variable::{self, Variable};
 use super::{Status, guard};
 
+/// The descriptor of a module, as nginx knows it.
+pub(crate) type RawModule = *const ngx_module_t;
+
 /// What a module is to nginx. Implemented once, at the crate's root.
 pub(crate) trait HttpModule: Sized + 'static {
     /// Configuration of the whole `http {}`.
@@ -29,7 +32,7 @@ pub(crate) trait HttpModule: Sized + 'static {
     const VARIABLES: &'static [Variable<Self>];
 
     /// The module's descriptor.
-    fn raw() -> *const ngx_module_t;
+    fn raw() -> RawModule;
 
     /// `child` inherits from `parent`; `conf.location()` is the child.
     fn merge(

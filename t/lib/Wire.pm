@@ -1,0 +1,263 @@
+package Wire;
+
+# HTTP as it is on the wire: raw requests over loopback, responses taken apart, and
+# small apps to be asked, on unix sockets below the servroot. For tests that a request
+# and a response expected of it cannot tell; on either Test::Nginx::Socket.
+
+use strict;
+use warnings;
+use Exporter 'import';
+use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use POSIX ();
+use Socket qw(SOL_SOCKET SO_LINGER SO_RCVBUF SOCK_STREAM);
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(dial GET send_to response closed reset_of fetch burst app grant answer note notes
+    servroot make_file slurp master workers_of descriptors wait_for reload fork_off end_of);
+
+our $Timeout = 10;
+my ($owner, %children) = ($$);
+
+# --- client ------------------------------------------------------------------
+
+# A connection to the server under test; with a small receive buffer where it is to be slow.
+sub dial {
+    my %how = @_;
+    my $s = IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1', PeerPort => $how{port} // Test::Nginx::Socket::server_port_for_client(), Timeout => $Timeout,
+        $how{rcvbuf} ? (Sockopts => [[SOL_SOCKET, SO_RCVBUF, pack 'i', $how{rcvbuf}]]) : (),
+    ) or die "cannot connect: $!";
+    ${*$s}{wire_rest} = '';
+    return $s;
+}
+
+# A request by its target and header lines; Connection: close unless they say otherwise.
+sub GET {
+    my ($target, @lines) = @_;
+    my $method = $target =~ s/^([A-Z]+) // ? $1 : 'GET';
+    my $version = $target =~ s/ (HTTP\/\S+)$// ? $1 : 'HTTP/1.1';
+    push @lines, 'Connection: close' unless grep { /^Connection:/i } @lines;
+    push @lines, 'Host: localhost' unless grep { /^Host:/i } @lines;
+    return join "\r\n", "$method $target $version", @lines, '', '';
+}
+
+sub send_to {
+    my ($s, $data) = @_;
+    local $SIG{PIPE} = 'IGNORE';
+    while (length $data) {
+        my $n = syswrite $s, $data;
+        return unless $n;
+        substr $data, 0, $n, '';
+    }
+}
+
+# More bytes; false at the end, or after the time-out.
+sub more {
+    my $s = shift;
+    IO::Select->new($s)->can_read($Timeout) or return 0;
+    return sysread $s, ${*$s}{wire_rest}, 65536, length ${*$s}{wire_rest};
+}
+
+# The next response: {status, head, headers => [[name, value]...], body}; undef where none
+# comes. `whole` is false where the body breaks off.
+sub response {
+    my ($s, %of) = @_;
+    my $rest = \${*$s}{wire_rest};
+    until ($$rest =~ /\r\n\r\n/) { more($s) or return undef }
+    $$rest =~ s/^(.*?\r\n)\r\n//s;
+    my %r = (head => $1, body => '', whole => 1);
+    ($r{status}) = $r{head} =~ /^HTTP\/\S+ (\d+)/ or return undef;
+    $r{headers} = [map { [/^([^:]*):\s*(.*)/s] } (split /\r\n/, $r{head})[1 .. -1 + (() = $r{head} =~ /\r\n/g)]];
+    return \%r if $of{head} || $r{status} =~ /^(?:1..|204|304)$/;
+    my ($length) = $r{head} =~ /^Content-Length: (\d+)/mi;
+    if ($r{head} =~ /^Transfer-Encoding: chunked/mi) {
+        while (1) {
+            until ($$rest =~ /^[0-9a-f]+\r\n/i) { more($s) or return { %r, whole => 0 } }
+            $$rest =~ s/^([0-9a-f]+)\r\n//i;
+            my $n = hex $1;
+            until (length $$rest >= $n + 2) { more($s) or return { %r, whole => 0 } }
+            $r{body} .= substr $$rest, 0, $n, '';
+            substr $$rest, 0, 2, '';
+            return \%r if $n == 0;
+        }
+    }
+    if (defined $length) {
+        until (length $$rest >= $length) { more($s) or do { $r{whole} = 0; $length = length $$rest } }
+        $r{body} = substr $$rest, 0, $length, '';
+        return \%r;
+    }
+    1 while more($s);
+    ($r{body}, $$rest) = ($$rest, '');
+    return \%r;
+}
+
+# Did the server close the connection, with nothing more said?
+sub closed {
+    my $s = shift;
+    return !more($s) && ${*$s}{wire_rest} eq '';
+}
+
+# Ends a connection the hard way: by a reset.
+sub reset_of {
+    my $s = shift;
+    setsockopt $s, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
+    close $s;
+}
+
+# The response to one request on a connection of its own.
+sub fetch {
+    my $request = @_ == 1 && $_[0] =~ /\r\n\r\n/ ? $_[0] : GET(@_);
+    my $s = dial();
+    send_to($s, $request);
+    my $r = response($s, head => $request =~ /^HEAD /) or return { status => 0, head => '', headers => [], body => '', whole => 0 };
+    close $s;
+    return $r;
+}
+
+# Sends all requests at once, on a connection each; the responses in order.
+sub burst {
+    my @s = map { my $s = dial(); send_to($s, $_); $s } @_;
+    return map { response($_) // { status => 0, head => '', body => '', whole => 0 } } @s;
+}
+
+# --- apps --------------------------------------------------------------------
+
+# Starts an app on servroot/html/NAME.sock. For each request its sub gets the request's
+# text and the connection; what it returns is sent. It gets a process per connection.
+sub app {
+    my ($name, $code) = @_;
+    my $path = servroot() . "/html/$name.sock";
+    unlink $path;
+    my $listener = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $path, Listen => 128) or die "$path: $!";
+    chmod 0777, $path;
+    return fork_off(sub {
+        $SIG{CHLD} = 'IGNORE';
+        while (1) {
+            my $c = $listener->accept or next;
+            my $pid = fork;
+            if ($pid) { close $c; next }
+            close $listener;
+            my $in = '';
+            while (sysread $c, $in, 65536, length $in) {
+                while ($in =~ s/^(.*?\r\n\r\n)//s) {
+                    my $answer = $code->($1, $c);
+                    send_to($c, $answer) if defined $answer;
+                    POSIX::_exit(0) unless defined $answer && $answer =~ /^Content-Length:/mi;
+                }
+            }
+            POSIX::_exit(0);
+        }
+    });
+}
+
+# An app's answer.
+sub answer {
+    my ($status, $body, @lines) = @_;
+    $body //= '';
+    return join "\r\n", "HTTP/1.1 $status X", @lines, 'Content-Length: ' . length $body, '', $body;
+}
+
+# The answer of an app that grants; JSON as given.
+sub grant {
+    my ($json, @lines) = @_;
+    return answer(200, $json, 'Content-Type: application/vnd.nginx-download.grant+json', @lines);
+}
+
+# Lines that apps leave for the test.
+sub note {
+    open my $f, '>>', servroot() . '/html/notes' or return;
+    syswrite $f, join '', map { "$_\n" } @_;
+}
+
+sub notes {
+    open my $f, '<', servroot() . '/html/notes' or return '';
+    local $/;
+    return scalar <$f> // '';
+}
+
+# --- server ------------------------------------------------------------------
+
+sub servroot { Test::Nginx::Socket::server_root() }
+
+sub slurp {
+    open my $f, '<:raw', shift or return '';
+    local $/;
+    return scalar <$f> // '';
+}
+
+sub make_file {
+    my ($path, $data) = @_;
+    $path = servroot() . "/html/$path" unless $path =~ m{^/};
+    open my $f, '>:raw', $path or die "$path: $!";
+    print $f $data;
+    close $f;
+}
+
+# The first process of nginx: the master, or the only one.
+sub master { slurp(servroot() . '/logs/nginx.pid') =~ /^(\d+)/ ? $1 : die 'no pid of nginx' }
+
+sub workers_of {
+    my $pid = shift;
+    my @workers = split ' ', slurp("/proc/$pid/task/$pid/children");
+    return @workers ? @workers : $pid;
+}
+
+# How many descriptors the workers have open.
+sub descriptors {
+    my $n = 0;
+    for my $pid (workers_of(master())) { $n += () = glob "/proc/$pid/fd/*" }
+    return $n;
+}
+
+sub wait_for (&;$) {
+    my ($done, $seconds) = @_;
+    my $end = time + ($seconds // 5);
+    while (time < $end) {
+        return 1 if $done->();
+        sleep 0.02;
+    }
+    return $done->() ? 1 : 0;
+}
+
+# Has nginx read its configuration again; waits until new workers are there.
+sub reload {
+    my $master = master();
+    my %old = map { $_ => 1 } workers_of($master);
+    kill 'HUP', $master;
+    return wait_for { grep { !$old{$_} } workers_of($master) };
+}
+
+# --- processes of the test -----------------------------------------------------
+
+sub fork_off {
+    my $code = shift;
+    my $pid = fork // die "fork: $!";
+    if ($pid) { $children{$pid} = 1; return $pid }
+    # neither the test's END blocks nor its handlers are for this process
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
+    setpgrp 0, 0;
+    my $done = eval { $code->(); 1 };
+    warn $@ unless $done;
+    POSIX::_exit($done ? 0 : 1);
+}
+
+# Waits for a process of fork_off() to end by itself; its status.
+sub end_of {
+    my $pid = shift;
+    waitpid $pid, 0;
+    delete $children{$pid};
+    return $? >> 8;
+}
+
+sub end_all {
+    return unless $$ == $owner;
+    # each is the leader of a group: an app and the processes of its connections
+    for my $pid (keys %children) { kill 'KILL', -$pid; waitpid $pid, 0 }
+    %children = ();
+}
+
+END { my $status = $?; end_all(); $? = $status }
+
+1;
