@@ -1,6 +1,8 @@
 //! Where a file reference leads: through storages and rules to a place on disk, an internal
 //! location, or bytes in hand. Nothing is opened here.
 
+use std::fmt;
+
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::File;
 use nginx_download_core::path::{AbsolutePath, Directory, PathError, RelativePath};
@@ -11,19 +13,31 @@ use crate::config::{Storage, Where};
 use crate::nginx::Symlinks;
 use crate::refusal::Refusal;
 
+/// A file on disk, below a root.
+pub(crate) struct Disk<'r> {
+    /// The storage's name, if it is in one.
+    pub(crate) storage: Option<&'r str>,
+    /// Without a slash at its end.
+    pub(crate) root: &'r [u8],
+    pub(crate) path: RelativePath,
+    pub(crate) symlinks: Symlinks,
+}
+
+impl fmt::Display for Disk<'_> {
+    /// As log lines call it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (root, path) = (self.root.escape_ascii(), self.path.as_bytes().escape_ascii());
+        match self.storage {
+            Some(name) => write!(f, "\"{path}\" in storage \"{name}\" ({root})"),
+            None => write!(f, "\"{path}\" in {root}"),
+        }
+    }
+}
+
 /// A file, found but not opened.
 pub(crate) enum Target<'r> {
     /// On disk, below a root.
-    Disk {
-        /// What to call the root in a log line.
-        place: String,
-        /// The storage's name, if it is in one.
-        storage: Option<&'r str>,
-        /// Without a slash at its end.
-        root: &'r [u8],
-        path: RelativePath,
-        symlinks: Symlinks,
-    },
+    Disk(Disk<'r>),
     /// Behind a location of the same server.
     Location { storage: &'r str, uri: Vec<u8>, args: Vec<u8> },
     /// Bytes that came with the grant.
@@ -31,14 +45,16 @@ pub(crate) enum Target<'r> {
 }
 
 /// The target of a grant.
-pub(crate) fn locate<'a>(request: Request<'a>, file: &'a File) -> Result<Target<'a>, Refusal> {
+pub(crate) fn locate<'r>(request: Request<'r>, file: &File) -> Result<Target<'r>, Refusal> {
     match file {
         File::Storage { storage: name, path } => {
             in_storage(storage(request, name.as_bytes())?, path.as_bytes(), Failure::OutsideRoot)
         }
         File::Path(path) => by_rule(request, path.as_bytes()),
         File::Location(uri) => in_declared_location(&request.main_conf().storages, uri.as_bytes()),
-        File::Content(bytes) | File::Base64(bytes) => Ok(Target::Memory(bytes)),
+        File::Content(bytes) | File::Base64(bytes) => {
+            Ok(Target::Memory(request.pool().copy(bytes)?))
+        }
         other => Err(Refusal::new(
             Failure::Unsupported,
             format!("this version cannot serve a file given as \"{}\"", other.kind()),
@@ -65,13 +81,9 @@ pub(crate) fn in_storage<'r>(
 ) -> Result<Target<'r>, Refusal> {
     let path = RelativePath::parse(path).map_err(|error| bad_path(failure, path, &error))?;
     Ok(match &storage.place {
-        Where::Root { path: root, symlinks } => Target::Disk {
-            place: format!("storage \"{}\" ({})", storage.name, root.escape_ascii()),
-            storage: Some(&storage.name),
-            root,
-            path,
-            symlinks: *symlinks,
-        },
+        Where::Root { path: root, symlinks } => {
+            Target::Disk(Disk { storage: Some(&storage.name), root, path, symlinks: *symlinks })
+        }
         Where::Location(prefix) => {
             let uri = [prefix.as_bytes(), path.as_bytes()].concat();
             Target::Location { storage: &storage.name, uri, args: Vec::new() }
@@ -96,13 +108,12 @@ pub(crate) fn in_root<'r>(root: &'r Directory, path: &[u8]) -> Result<Target<'r>
     let absolute = AbsolutePath::parse(path).map_err(|error| bad(&error))?;
     let rest = root.strip(&absolute).ok_or_else(|| bad(&PathError::DotDot))?;
     let root = root.as_bytes();
-    Ok(Target::Disk {
-        place: format!("\"{}\"", root.escape_ascii()),
+    Ok(Target::Disk(Disk {
         storage: None,
         path: RelativePath::parse(rest).map_err(|error| bad(&error))?,
         root: root.strip_suffix(b"/").unwrap_or(root),
         symlinks: Symlinks::Refused,
-    })
+    }))
 }
 
 /// A path that the app knows, by the first `download_rule` that covers it.

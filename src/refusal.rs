@@ -5,6 +5,7 @@ use nginx_download_core::failure::{Failure, Severity};
 
 use crate::Request;
 use crate::exchange::Exchange;
+use crate::locate::Disk;
 use crate::nginx::{Level, NoMemory, OpenError, Status};
 
 /// Why a request gets no file, with the particulars for the error log.
@@ -41,14 +42,10 @@ impl Refusal {
         request.log(level, self.errno, format_args!("download {view}: {label}: {detail}"));
     }
 
-    /// The file at `path`, described by `place`, could not be opened.
-    pub(crate) fn open(error: &OpenError, path: &[u8], place: &str) -> Self {
-        let path = path.escape_ascii();
-        let with = |failure, why: &str, errno| Self {
-            failure,
-            detail: format!("\"{path}\" in {place} {why}"),
-            errno,
-        };
+    /// The file could not be opened.
+    pub(crate) fn open(error: &OpenError, disk: &Disk<'_>) -> Self {
+        let with =
+            |failure, why: &str, errno| Self { failure, detail: format!("{disk} {why}"), errno };
         match *error {
             OpenError::Outside => with(Failure::OutsideRoot, "leads out of it", 0),
             OpenError::Symlink => with(

@@ -44,8 +44,11 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 /// A whole `Content-Disposition` value, ASCII, for a file to be called `raw_basename`, which goes
 /// through [`basename`] first; nothing left of it: the type alone.
 pub fn content_disposition(kind: Disposition, raw_basename: &[u8]) -> String {
-    let name = basename(raw_basename);
     let kind = kind.as_str();
+    if let Some(name) = plain(raw_basename) {
+        return [kind, "; filename=\"", name, "\""].concat();
+    }
+    let name = basename(raw_basename);
     if name.is_empty() {
         return kind.to_owned();
     }
@@ -65,7 +68,16 @@ pub fn content_disposition(kind: Disposition, raw_basename: &[u8]) -> String {
 /// that turn the direction or break the line; without whitespace around it, or dots at its end,
 /// which Windows would drop (so `.` and `..` end up empty). Not UTF-8: read as Latin-1.
 pub fn basename(raw: &[u8]) -> String {
-    clean(&decode(raw))
+    plain(raw).map_or_else(|| clean(&decode(raw)), str::to_owned)
+}
+
+/// The name when it is one of the many that need no care: nothing to remove, quote or encode.
+fn plain(raw: &[u8]) -> Option<&str> {
+    let at_edge = |c: &u8| c.is_ascii_alphanumeric() || b"_-()".contains(c);
+    let inside = |c: &u8| at_edge(c) || b" .,;+='!#$&@~".contains(c);
+    let [first, inner @ .., last] = raw else { return None };
+    let plain = at_edge(first) && inner.iter().all(inside) && at_edge(last);
+    plain.then(|| str::from_utf8(raw).ok()).flatten()
 }
 
 fn decode(raw: &[u8]) -> Cow<'_, str> {
@@ -259,6 +271,20 @@ mod tests {
         assert_eq!(value("demo.txt"), r#"attachment; filename="demo.txt""#);
         assert_eq!(value("é.txt"), r#"attachment; filename="e.txt"; filename*=UTF-8''%C3%A9.txt"#);
         assert_eq!(value("a\";x=.bat"), r#"attachment; filename="a\";x=.bat""#);
+    }
+
+    #[test]
+    fn plain_names_are_those_that_nothing_is_done_to() {
+        for a in 0..=u8::MAX {
+            for raw in [vec![a; 2], vec![b'x', a, b'y'], vec![a, b'x', a], vec![a, b':', b'x']] {
+                if let Some(name) = plain(&raw) {
+                    assert_eq!(clean(&decode(&raw)), name);
+                    assert_eq!(fallback(name), name);
+                    assert!(!name.contains(['"', '\\']));
+                }
+            }
+        }
+        assert_eq!(plain(b"Q3 report (final).pdf"), Some("Q3 report (final).pdf"));
     }
 
     #[test]

@@ -84,6 +84,12 @@ impl HeaderName {
         syntax::token(name).map(|name| Self(name.into())).ok_or(HeaderError::Name)
     }
 
+    /// Is it `name`, in whatever case?
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.0.eq_ignore_ascii_case(name)
+    }
+
     /// The name as it was spelled.
     pub fn as_str(&self) -> &str {
         &self.0

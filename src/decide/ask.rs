@@ -115,6 +115,6 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
     let target = locate::locate(request, &grant.file)?;
     // The app may open or renew a session on the occasion.
     let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
-    let granted = Granted { grant: &grant, cookies: cookies.map(|(_, value)| value).collect() };
-    deliver::deliver(request, exchange, target, Some(&granted))
+    let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
+    deliver::deliver(request, exchange, target, Some(Granted { grant, cookies }))
 }

@@ -1,6 +1,8 @@
 //! What is said about a file: the grant's own fields first, then the options of the location,
 //! then what can be told from the file.
 
+use std::{fmt, mem};
+
 use nginx_download_core::disposition::{self, Disposition};
 use nginx_download_core::etag::EntityTag;
 use nginx_download_core::failure::Failure;
@@ -10,6 +12,7 @@ use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 use super::Granted;
 use crate::Request;
 use crate::exchange::Exchange;
+use crate::locate::Disk;
 use crate::nginx::{Level, NoMemory, Response, Template};
 use crate::refusal::Refusal;
 
@@ -19,7 +22,7 @@ pub(crate) struct Metadata {
     mimetype: Option<MediaType>,
     charset: Option<Charset>,
     encoding: Option<ContentCoding>,
-    pub(super) etag: Option<EntityTag>,
+    etag: Option<EntityTag>,
     modified: Option<i64>,
     size: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -35,79 +38,75 @@ impl Metadata {
     pub(crate) fn new(
         request: Request<'_>,
         exchange: &Exchange,
-        granted: Option<&Granted<'_>>,
+        granted: Option<Granted>,
         file_name: &[u8],
     ) -> Result<Self, Refusal> {
-        let grant = granted.map(|granted| granted.grant);
         let options = &request.loc_conf().options;
-        let said = |field: Option<&str>, option: &Option<Template>| match (field, option) {
-            (Some(field), _) => Ok(Some(field.as_bytes().to_vec())),
-            (None, Some(option)) => {
-                let value = request.eval(option)?;
-                Ok::<_, NoMemory>((!value.is_empty()).then(|| value.to_vec()))
-            }
-            (None, None) => Ok(None),
+        let (mut grant, cookies) =
+            granted.map_or((None, Vec::new()), |granted| (Some(granted.grant), granted.cookies));
+        let mut grant = grant.as_mut();
+        let named = match grant.as_mut().and_then(|grant| grant.basename.take()) {
+            Some(name) => Some(name.into_bytes()),
+            None => value(request, &options.basename)?.map(<[u8]>::to_vec),
         };
+        let attachment = grant.as_ref().and_then(|grant| grant.attachment);
+        let headers = match grant.as_mut() {
+            Some(grant) => mem::take(&mut grant.headers),
+            None => Vec::new(),
+        };
+        let headers = with_options(request, headers)?;
 
-        let named = said(grant.and_then(|g| g.basename.as_deref()), &options.basename)?;
-        let attachment = grant.and_then(|g| g.attachment).unwrap_or(options.attachment());
-        let mut headers = Vec::new();
-        for (name, value) in options.headers() {
-            let value = request.eval(value)?;
-            if !value.is_empty() {
-                let value = HeaderValue::parse(value)
-                    .map_err(|error| bad_option("download_header", value, &error))?;
-                headers.push((name.clone(), value));
-            }
-        }
-        let theirs = grant.map(|g| g.headers.as_slice()).unwrap_or_default();
-        headers.retain(|(name, _)| !theirs.iter().any(|(other, _)| other == name));
-        headers.extend(theirs.iter().cloned());
-
-        let own_disposition = headers.iter().any(|(name, _)| is(name, "content-disposition"));
         let basename = disposition::basename(named.as_deref().unwrap_or(file_name));
-        let disposition = match (attachment, &named) {
-            _ if own_disposition => None,
+        let kind = match (attachment.unwrap_or(options.attachment()), &named) {
+            _ if headers.iter().any(|(name, _)| name.is("content-disposition")) => None,
             (true, _) => Some(Disposition::Attachment),
             // Without a name of its own an inline file is best named by its URL.
             (false, Some(_)) => Some(Disposition::Inline),
             (false, None) => None,
-        }
-        .map(|kind| disposition::content_disposition(kind, basename.as_bytes()));
-
-        let typed_by = match &named {
-            Some(named) if named.contains(&b'.') => named.clone(),
-            _ => file_name.to_vec(),
         };
+        let disposition =
+            kind.map(|kind| disposition::content_disposition(kind, basename.as_bytes()));
         let _ = exchange.basename.set(basename);
 
-        Ok(Self {
+        let typed_by = named.filter(|name| name.contains(&b'.'));
+        let mut metadata = Self {
             disposition,
-            mimetype: match grant.and_then(|g| g.mimetype.clone()) {
-                Some(granted) => Some(granted),
-                None => option(request, "download_mimetype", &options.mimetype, MediaType::parse)?,
-            },
-            charset: match grant.and_then(|g| g.charset.clone()) {
-                Some(granted) => Some(granted),
-                None => option(request, "download_charset", &options.charset, Charset::parse)?,
-            },
-            encoding: match grant.and_then(|g| g.encoding.clone()) {
-                Some(granted) => Some(granted),
-                None => {
-                    option(request, "download_encoding", &options.encoding, ContentCoding::parse)?
-                }
-            },
-            etag: grant.and_then(|g| g.etag.clone()),
-            modified: grant.and_then(|g| g.modified),
-            size: grant.and_then(|g| g.size),
+            mimetype: grant.as_mut().and_then(|grant| grant.mimetype.take()),
+            charset: grant.as_mut().and_then(|grant| grant.charset.take()),
+            encoding: grant.as_mut().and_then(|grant| grant.encoding.take()),
+            etag: grant.as_mut().and_then(|grant| grant.etag.take()),
+            modified: grant.as_ref().and_then(|grant| grant.modified),
+            size: grant.as_ref().and_then(|grant| grant.size),
             headers,
-            cookies: granted
-                .map(|granted| granted.cookies.iter().map(|cookie| cookie.to_vec()).collect())
-                .unwrap_or_default(),
-            limit_rate: grant.and_then(|g| g.limit_rate),
-            limit_rate_after: grant.and_then(|g| g.limit_rate_after),
-            typed_by,
-        })
+            cookies,
+            limit_rate: grant.as_ref().and_then(|grant| grant.limit_rate),
+            limit_rate_after: grant.as_ref().and_then(|grant| grant.limit_rate_after),
+            typed_by: typed_by.unwrap_or_else(|| file_name.to_vec()),
+        };
+        or_option(
+            request,
+            &mut metadata.mimetype,
+            ("download_mimetype", &options.mimetype),
+            MediaType::parse,
+        )?;
+        or_option(
+            request,
+            &mut metadata.charset,
+            ("download_charset", &options.charset),
+            Charset::parse,
+        )?;
+        or_option(
+            request,
+            &mut metadata.encoding,
+            ("download_encoding", &options.encoding),
+            ContentCoding::parse,
+        )?;
+        Ok(metadata)
+    }
+
+    /// Does the app vouch for a version of the file?
+    pub(crate) fn has_etag(&self) -> bool {
+        self.etag.is_some()
     }
 
     /// Says it in a response that says nothing yet but length, status and what the file system
@@ -163,41 +162,62 @@ impl Metadata {
     }
 
     /// The file is as large as it is, whatever the grant says.
-    pub(crate) fn warn_of_size(&self, request: Request<'_>, real: u64, place: &str) {
+    pub(crate) fn warn_of_size(&self, request: Request<'_>, real: u64, disk: &Disk<'_>) {
         if let Some(said) = self.size
             && said != real
         {
             request.log(
                 Level::Warn,
                 0,
-                format_args!(
-                    "download: the grant says {said} bytes, the file in {place} has {real}"
-                ),
+                format_args!("download: the grant says {said} bytes, {disk} has {real}"),
             );
         }
     }
 }
 
-fn is(name: &HeaderName, lower: &str) -> bool {
-    name.as_str().eq_ignore_ascii_case(lower)
-}
-
 /// The value of an option; nothing when it is not set or comes out empty.
-fn option<T, E: std::fmt::Display>(
-    request: Request<'_>,
-    directive: &str,
-    template: &Option<Template>,
-    parse: fn(&[u8]) -> Result<T, E>,
-) -> Result<Option<T>, Refusal> {
-    let Some(template) = template else { return Ok(None) };
-    let value = request.eval(template)?;
-    if value.is_empty() {
-        return Ok(None);
-    }
-    parse(value).map(Some).map_err(|error| bad_option(directive, value, &error))
+fn value<'r>(
+    request: Request<'r>,
+    option: &Option<Template>,
+) -> Result<Option<&'r [u8]>, NoMemory> {
+    let Some(template) = option else { return Ok(None) };
+    Ok(Some(request.eval(template)?).filter(|value| !value.is_empty()))
 }
 
-fn bad_option(directive: &str, value: &[u8], error: &dyn std::fmt::Display) -> Refusal {
+/// Fills what the grant left open from an option of the location.
+fn or_option<T, E: fmt::Display>(
+    request: Request<'_>,
+    field: &mut Option<T>,
+    (directive, option): (&str, &Option<Template>),
+    parse: fn(&[u8]) -> Result<T, E>,
+) -> Result<(), Refusal> {
+    if field.is_none()
+        && let Some(value) = value(request, option)?
+    {
+        *field = Some(parse(value).map_err(|error| bad_option(directive, value, &error))?);
+    }
+    Ok(())
+}
+
+/// The grant's header fields, and those of `download_header` that it does not have.
+fn with_options(
+    request: Request<'_>,
+    granted: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
+    let mut headers = Vec::new();
+    for (name, option) in request.loc_conf().options.headers() {
+        let value = request.eval(option)?;
+        if !value.is_empty() && !granted.iter().any(|(other, _)| other == name) {
+            let parsed = HeaderValue::parse(value)
+                .map_err(|error| bad_option("download_header", value, &error))?;
+            headers.push((name.clone(), parsed));
+        }
+    }
+    headers.extend(granted);
+    Ok(headers)
+}
+
+fn bad_option(directive: &str, value: &[u8], error: &dyn fmt::Display) -> Refusal {
     Refusal::new(
         Failure::BadOption,
         format!("{directive} came out as \"{}\": {error}", value.escape_ascii()),

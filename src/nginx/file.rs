@@ -117,19 +117,13 @@ impl<'r, M> Request<'r, M> {
         let open = Opening { pool: self.pool(), location, root: root.len(), full };
         match symlinks {
             Symlinks::Refused if !location.open_file_cache.is_null() => open.by_nginx(),
-            Symlinks::Refused => match open.beneath(libc::RESOLVE_NO_SYMLINKS) {
-                Err(Missing::Openat2) => open.by_nginx(),
-                Err(Missing::File(error)) => Err(error),
-                Ok(file) => Ok(file),
-            },
+            Symlinks::Refused => open.without_links(),
             Symlinks::WithinRoot => match open.beneath(0) {
                 // An absolute link leads out of the root as far as the kernel is concerned,
                 // even when it points back in.
-                Err(Missing::Openat2 | Missing::File(OpenError::Outside)) => {
-                    open.resolved(self.pool(), root)
-                }
+                Err(Missing::Openat2 | Missing::File(OpenError::Outside)) => open.resolved(root),
                 Err(Missing::File(error)) => Err(error),
-                Ok(file) => Ok(file),
+                Ok(descriptor) => open.keep(descriptor),
             },
         }
     }
@@ -165,8 +159,17 @@ static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 const RACES: usize = 16;
 
 impl<'r> Opening<'r, '_> {
+    /// Below the root, following no link.
+    fn without_links(self) -> Result<OpenFile<'r>, OpenError> {
+        match self.beneath(libc::RESOLVE_NO_SYMLINKS) {
+            Err(Missing::Openat2) => self.by_nginx(),
+            Err(Missing::File(error)) => Err(error),
+            Ok(descriptor) => self.keep(descriptor),
+        }
+    }
+
     /// The one system call way. `extra` is added to the resolve flags.
-    fn beneath(&self, extra: u64) -> Result<OpenFile<'r>, Missing> {
+    fn beneath(&self, extra: u64) -> Result<Descriptor, Missing> {
         if NO_OPENAT2.load(Ordering::Relaxed) {
             return Err(Missing::Openat2);
         }
@@ -186,7 +189,7 @@ impl<'r> Opening<'r, '_> {
             if let Ok(fd) = c_int::try_from(fd)
                 && fd >= 0
             {
-                return self.keep(Descriptor(fd)).map_err(Missing::File);
+                return Ok(Descriptor(fd));
             }
             return Err(match errno() {
                 libc::EAGAIN | libc::EINTR => continue,
@@ -216,7 +219,7 @@ impl<'r> Opening<'r, '_> {
 
     /// Makes sure that it is a regular file and hands the descriptor to the pool. The twin of
     /// ngx_open_and_stat_file() for the ways that nginx does not have.
-    fn keep(&self, descriptor: Descriptor) -> Result<OpenFile<'r>, OpenError> {
+    fn keep(self, descriptor: Descriptor) -> Result<OpenFile<'r>, OpenError> {
         let fd = descriptor.0;
         // SAFETY: the descriptor is open; stat is plain data that the call fills.
         let stat = unsafe {
@@ -260,8 +263,8 @@ impl<'r> Opening<'r, '_> {
                 }
             }
         }
-        let path = self.pool.copy(self.full)?;
-        Ok(OpenFile { fd, size, modified: stat.st_mtime, directio, path, life: PhantomData })
+        let modified = stat.st_mtime;
+        Ok(OpenFile { fd, size, modified, directio, path: self.full, life: PhantomData })
     }
 
     /// nginx's own way, through the open_file_cache where there is one.
@@ -310,7 +313,7 @@ impl<'r> Opening<'r, '_> {
 
     /// Resolves all links first, and then opens what they led to without following any: a link
     /// that changes in between makes the opening fail.
-    fn resolved(self, pool: Pool<'r>, root: &[u8]) -> Result<OpenFile<'r>, OpenError> {
+    fn resolved(self, root: &[u8]) -> Result<OpenFile<'r>, OpenError> {
         let real = |path: &[u8]| {
             Path::new(OsStr::from_bytes(path))
                 .canonicalize()
@@ -323,13 +326,8 @@ impl<'r> Opening<'r, '_> {
             b"/" => b"",
             root => root,
         };
-        let full = pool.concat(&[root, b"/", below.as_os_str().as_bytes()])?;
-        let open = Opening { pool, location: self.location, root: root.len(), full };
-        match open.beneath(libc::RESOLVE_NO_SYMLINKS) {
-            Err(Missing::Openat2) => open.by_nginx(),
-            Err(Missing::File(error)) => Err(error),
-            Ok(file) => Ok(file),
-        }
+        let full = self.pool.concat(&[root, b"/", below.as_os_str().as_bytes()])?;
+        Opening { pool: self.pool, location: self.location, root: root.len(), full }.without_links()
     }
 }
 

@@ -147,9 +147,8 @@ impl<'r> Response<'r> {
             Some(dot) if dot > 0 => name.get(dot + 1..).unwrap_or_default(),
             _ => b"",
         };
-        let extension = self.pool().copy(extension)?;
-        // SAFETY: the request is live; the extension outlives the call, after which the
-        // request gets its own back.
+        // SAFETY: the request is live. nginx reads the extension (and lowers the case of a copy),
+        // and it outlives the call, after which the request gets its own back.
         unsafe {
             let own = (*self.request()).exten;
             (*self.out()).content_type = ngx_str_t::empty();
