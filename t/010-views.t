@@ -200,11 +200,7 @@ GET /dl/?x=../admin
 
 === object: the app gets GET, for HEAD too
 --- config
-location /dl/ {
-    download object /_ask;
-    add_header X-File $download_file always;
-    error_page 404 /asked;
-}
+location /dl/ { download object /_ask; }
 --- app
 location / {
     if ($request_method != GET) { return 500; }
@@ -224,7 +220,7 @@ Content-Length: 6
 location /dl/ { download object /_ask; }
 --- app
 location / {
-    return 200 '{"file": {"content": "$http_range|$http_if_range|$http_if_match|$http_if_none_match|$http_if_modified_since|$http_if_unmodified_since|$http_accept_encoding|$http_te"}}';
+    return 200 '{"file": {"content": "$http_range|$http_if_range|$http_if_match|$http_if_none_match|$http_if_modified_since|$http_if_unmodified_since|$http_accept_encoding|$http_te"}, "modified": 1000000000}';
 }
 --- request
 GET /dl/x
@@ -310,7 +306,7 @@ X-Foo: 3
 
 
 
-=== object: nor does the app see the body of a GET, or its length
+=== object: the app sees no body of a GET, nor its length
 --- config
 location /dl/ { download object /_ask; }
 --- tcp_listen: $TEST_NGINX_RAND_PORT_1
@@ -343,16 +339,15 @@ location /dl/ { download object /_ask; }
 
 
 
-=== object: nor a chunked body
+=== object: nor is a chunked one
 --- config
+lingering_close off;
 location /dl/ { download object /_ask; }
 --- grant
 {"file": {"storage": "files", "path": "hello.txt"}}
 --- raw_request eval
 "GET /dl/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 . "GET /dl/y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
---- response_body_like eval
-qr/hello/
 --- ignore_response
 --- access_log eval
 [qr{"GET /dl/x HTTP/1.1" 200}, qr{"GET /dl/y HTTP/1.1" 200}]
@@ -361,7 +356,7 @@ qr/hello/
 
 
 
-=== object: nginx's own question is the client's request that it is
+=== object: the asked location may answer by itself, with the variables of the client's request
 --- config
 location /dl/ { download object /_ask; }
 location = /_ask {
@@ -431,15 +426,15 @@ location = /dl { download storage files $arg_name; }
 
 
 
-=== storage: what nginx normalises in the URI stays below the prefix
+=== storage: the URI is decoded and normalised once, by nginx
 --- config
 location /dl/ { download storage files; }
 --- request eval
-["GET /dl/../secret.txt", "GET /dl/%2e%2e/secret.txt", "GET /dl/..%2fsecret.txt", "GET /dl/%252e%252e/secret.txt"]
+["GET /dl/sub/%2e%2e/%68ello.txt", "GET /dl/%252e%252e/secret.txt", "GET /dl/%2568ello.txt"]
 --- error_code eval
-[200, 200, 200, 404]
---- response_headers eval
-["! Content-Disposition", "! Content-Disposition", "! Content-Disposition", "! Content-Disposition"]
+[200, 404, 404]
+--- response_body_like eval
+["^hello\$", "404 Not Found", "404 Not Found"]
 
 
 
@@ -510,6 +505,19 @@ hello
 
 
 
+=== storage: an internal redirect comes with its own rest of the URI
+--- config
+location /old/ { rewrite ^/old/(.*) /dl/$1; }
+location /dl/ { internal; download storage files; }
+--- request
+GET /old/sub/deep.txt
+--- response_body
+deep
+--- no_error_log
+[error]
+
+
+
 === storage: the root may end in a slash
 --- http_config
 download_storage slash root=$TEST_NGINX_SERVER_ROOT/html/files/;
@@ -557,10 +565,10 @@ deep
 === storage with location=: a special character is part of the path
 --- config
 location /dl/ { download storage inner; }
-location /inner/ { internal; return 200 "$uri $args"; }
+location /inner/ { internal; return 200 "$uri|$args"; }
 --- request
 GET /dl/a%3Fb%25
---- response_body: /inner/a?b% 
+--- response_body: /inner/a?b%|
 --- no_error_log
 [error]
 
@@ -658,7 +666,7 @@ location /dl/ { download path $TEST_NGINX_SERVER_ROOT/html/files/$arg_f; }
 
 
 
-=== path: a NUL that a rewrite decodes
+=== path: %00 in the URI
 --- config
 location ~ ^/dl/(?<f>.*)$ { download path $TEST_NGINX_SERVER_ROOT/html/files/$f; }
 --- request
@@ -798,7 +806,7 @@ GET /files/hello.txt
 
 
 
-=== limit_except that lets nobody in
+=== and the block of a limit_except
 --- config
 location /files/ {
     root $TEST_NGINX_SERVER_ROOT/html;
@@ -873,9 +881,8 @@ location /dl/ {
     download_rule /app/      files;
     download_rule /app/late/ deep;
 }
---- app
-location / { return 200 '{"file": {"path": "$arg_p"}}'; }
-location = /_ask { return 200 '{"file": {"path": "/app/deep/deep.txt"}}'; }
+--- grant
+{"file": {"path": "/app/deep/deep.txt"}}
 --- request
 GET /dl/x
 --- response_body
@@ -962,8 +969,8 @@ location /dl/ {
     download object /_ask;
     download_rule /srv/files files;
 }
---- app
-location = /_ask { return 200 '{"file": {"path": "/srv/files-old/hello.txt"}}'; }
+--- grant
+{"file": {"path": "/srv/files-old/hello.txt"}}
 --- request
 GET /dl/x
 --- error_code: 404
@@ -1048,3 +1055,43 @@ GET /dl/x
 --- grep_error_log eval: qr/\[error\].*?no_rule: no download_rule covers "[^"]*"/
 --- grep_error_log_out eval
 qr{^\[error\].*no_rule: no download_rule covers "/srv/hello.txt"\n$}
+
+
+
+=== in a page: SSI includes a download
+--- config
+location /dl/ { download object /_ask; }
+location = /page { ssi on; default_type text/html; return 200 '<<!--# include virtual="/dl/x" --><!--# include virtual="/dl/y" -->>'; }
+--- grant
+{"file": {"storage": "files", "path": "hello.txt"}}
+--- request
+GET /page
+--- response_body eval
+"<hello\nhello\n>"
+--- no_error_log
+[error]
+
+
+
+=== in a request that has asked already: error_page asks elsewhere
+--- config
+location /dl/ { download object /_down; error_page 502 = @second; }
+location = /_down { internal; proxy_pass http://127.0.0.1:1; }
+location @second { download object /_ask; }
+--- grant
+{"file": {"storage": "files", "path": "hello.txt"}}
+--- request
+GET /dl/x
+--- response_body
+hello
+
+
+
+=== beside auth_request, which denies
+--- config
+location /dl/ { auth_request /auth; download storage files; }
+location = /auth { internal; return 403; }
+--- request
+GET /dl/hello.txt
+--- error_code: 403
+--- response_body_unlike: hello

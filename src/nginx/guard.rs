@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs `body`; when it panics, returns `otherwise` instead.
 ///
-/// The panic itself is printed by the hook that [`install_hook`] sets.
+/// The panic itself is logged by the hook that [`install_hook`] sets.
 pub(super) fn shield<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
 }
@@ -12,6 +12,17 @@ pub(super) fn shield<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
 /// Makes a panic one line of nginx's error log, at level alert: it is a bug of the module.
 pub(super) fn install_hook() {
     std::panic::set_hook(Box::new(|panic| {
-        super::log::cycle(super::log::Level::Alert, format_args!("download: bug: {panic}"));
+        let payload = panic.payload();
+        let message = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        let message = message.escape_debug();
+        let text = match panic.location() {
+            Some(place) => format!("download: bug at {place}: {message}"),
+            None => format!("download: bug: {message}"),
+        };
+        super::log::cycle(super::log::Level::Alert, format_args!("{text}"));
     }));
 }

@@ -14,10 +14,10 @@ use POSIX ();
 use Socket qw(SOL_SOCKET SO_LINGER SO_RCVBUF SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(dial GET send_to response closed reset_of fetch burst app grant answer note notes
-    servroot make_file slurp master workers_of descriptors wait_for reload fork_off end_of);
+our @EXPORT = qw(dial GET send_to response closed reset_of fetch raw burst app grant answer note notes
+    servroot make_file slurp master workers_of descriptors wait_for reload fork_off end_of stop);
 
-our $Timeout = 10;
+our $Timeout = 5;
 my ($owner, %children) = ($$);
 
 # --- client ------------------------------------------------------------------
@@ -60,15 +60,16 @@ sub more {
     return sysread $s, ${*$s}{wire_rest}, 65536, length ${*$s}{wire_rest};
 }
 
-# The next response: {status, head, headers => [[name, value]...], body}; undef where none
-# comes. `whole` is false where the body breaks off.
+# The next response: {status, head, headers => [[name, value]...], body}; status 0 where
+# none comes. `whole` is false where the body breaks off.
 sub response {
     my ($s, %of) = @_;
     my $rest = \${*$s}{wire_rest};
-    until ($$rest =~ /\r\n\r\n/) { more($s) or return undef }
+    my %none = (status => 0, head => '', headers => [], body => '', whole => 0);
+    until ($$rest =~ /\r\n\r\n/) { more($s) or return \%none }
     $$rest =~ s/^(.*?\r\n)\r\n//s;
     my %r = (head => $1, body => '', whole => 1);
-    ($r{status}) = $r{head} =~ /^HTTP\/\S+ (\d+)/ or return undef;
+    ($r{status}) = $r{head} =~ /^HTTP\/\S+ (\d+)/ or return \%none;
     $r{headers} = [map { [/^([^:]*):\s*(.*)/s] } (split /\r\n/, $r{head})[1 .. -1 + (() = $r{head} =~ /\r\n/g)]];
     return \%r if $of{head} || $r{status} =~ /^(?:1..|204|304)$/;
     my ($length) = $r{head} =~ /^Content-Length: (\d+)/mi;
@@ -111,15 +112,24 @@ sub fetch {
     my $request = @_ == 1 && $_[0] =~ /\r\n\r\n/ ? $_[0] : GET(@_);
     my $s = dial();
     send_to($s, $request);
-    my $r = response($s, head => $request =~ /^HEAD /) or return { status => 0, head => '', headers => [], body => '', whole => 0 };
+    my $r = response($s, head => scalar $request =~ /^HEAD /);
     close $s;
     return $r;
+}
+
+# Everything that comes back on a connection of its own, until the server closes it.
+sub raw {
+    my $request = shift;
+    my $s = dial();
+    send_to($s, $request);
+    1 while more($s);
+    return ${*$s}{wire_rest};
 }
 
 # Sends all requests at once, on a connection each; the responses in order.
 sub burst {
     my @s = map { my $s = dial(); send_to($s, $_); $s } @_;
-    return map { response($_) // { status => 0, head => '', body => '', whole => 0 } } @s;
+    return map { response($_) } @s;
 }
 
 # --- apps --------------------------------------------------------------------
@@ -251,13 +261,18 @@ sub end_of {
     return $? >> 8;
 }
 
-sub end_all {
-    return unless $$ == $owner;
-    # each is the leader of a group: an app and the processes of its connections
-    for my $pid (keys %children) { kill 'KILL', -$pid; waitpid $pid, 0 }
-    %children = ();
+# Ends a process of fork_off(), and its own children, which are in its group.
+sub stop {
+    my $pid = shift;
+    delete $children{$pid} or return;
+    kill 'KILL', -$pid, $pid;
+    waitpid $pid, 0;
 }
 
-END { my $status = $?; end_all(); $? = $status }
+END {
+    my $status = $?;
+    if ($$ == $owner) { stop($_) for keys %children }
+    $? = $status;
+}
 
 1;
