@@ -28,6 +28,11 @@ pub(crate) fn deliver<'r>(
     target: Target<'r>,
     granted: Option<Granted>,
 ) -> Outcome {
+    // Not before the app was asked: nginx gives subrequests a part in the discarding of a body
+    // that still arrives, and reads away what it then takes for theirs.
+    if let Err(status) = request.discard_body() {
+        return Ok(status);
+    }
     match target {
         Target::Disk(disk) => {
             let path = [disk.root, b"/", disk.path.as_bytes()].concat();
@@ -39,12 +44,13 @@ pub(crate) fn deliver<'r>(
             remember(exchange, Some(storage), uri.clone());
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
             let metadata = Metadata::new(request, exchange, granted, name)?;
-            exchange.pending.replace(Some(metadata));
+            exchange.pending.borrow_mut().push(metadata);
             let (uri, args) = (request.pool().copy(&uri)?, request.pool().copy(&args)?);
             Ok(request.redirect(uri, args))
         }
         Target::Memory(bytes) => {
             let metadata = Metadata::new(request, exchange, granted, b"")?;
+            metadata.warn_of_size(request, bytes.len() as u64, &"the content");
             let response = request.response();
             response.set_file(bytes.len() as u64, None);
             metadata.describe(response)?;

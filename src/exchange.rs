@@ -45,8 +45,9 @@ pub(crate) struct Exchange {
     pub(crate) file: OnceCell<Vec<u8>>,
     /// The name that the client is told.
     pub(crate) basename: OnceCell<String>,
-    /// What is to be said of a file that another location sends.
-    pub(crate) pending: RefCell<Option<Metadata>>,
+    /// What is to be said of a file that another location sends; the first in the list was
+    /// granted first, and has the last word.
+    pub(crate) pending: RefCell<Vec<Metadata>>,
 }
 
 impl Exchange {
@@ -61,7 +62,15 @@ impl Exchange {
             storage: OnceCell::new(),
             file: OnceCell::new(),
             basename: OnceCell::new(),
-            pending: RefCell::new(None),
+            pending: RefCell::default(),
         }
+    }
+
+    /// Goes on where `earlier` was redirected to a location with a view of its own: the grant
+    /// that led here still holds.
+    pub(crate) fn follow(&self, earlier: &Self) {
+        self.decision.set(earlier.decision.get());
+        self.grant_time.set(earlier.grant_time.get());
+        self.pending.swap(&earlier.pending);
     }
 }

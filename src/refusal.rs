@@ -60,6 +60,9 @@ impl Refusal {
                 libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG => {
                     with(Failure::Missing, "does not exist", errno)
                 }
+                libc::ELOOP => {
+                    with(Failure::Symlink, "is behind symbolic links that lead in a circle", errno)
+                }
                 libc::EACCES => {
                     with(Failure::Unreadable, "may not be read by the nginx worker", errno)
                 }

@@ -45,8 +45,10 @@ pub enum Failure {
     NotAFile,
     /// The worker may not read it.
     Unreadable,
-    /// The internal location that was to send the file answered with an error.
-    Target,
+    /// The internal location that was to send the file has none, or only a redirect.
+    TargetMissing,
+    /// The internal location that was to send the file failed.
+    TargetError,
     /// An option of the location came out malformed.
     BadOption,
     /// The system failed: descriptors, disk.
@@ -122,7 +124,8 @@ table! {
     Missing         "missing"          404  Error  App;
     NotAFile        "not_a_file"       404  Error  App;
     Unreadable      "unreadable"       404  Error  Admin;
-    Target          "target"           502  Error  Admin;
+    TargetMissing   "target_missing"   404  Error  App;
+    TargetError     "target_error"     502  Error  Admin;
     BadOption       "bad_option"       500  Error  Admin;
     System          "system"           500  Crit   Admin;
     Internal        "internal"         500  Error  Admin;

@@ -1,8 +1,10 @@
 //! The table of directives. The reference in README.md follows it; a test sees to that.
 
+use std::fmt::Display;
 use std::rc::Rc;
 
-use nginx_download_core::header::{self, HeaderName};
+use nginx_download_core::header::{self, HeaderName, HeaderValue};
+use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
 use super::{LocConf, MainConf, storage, view};
 use crate::Download;
@@ -67,7 +69,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
-            template(conf, &mut location.options.mimetype)
+            option(conf, &mut location.options.mimetype, MediaType::parse)
         }),
     },
     Directive {
@@ -75,7 +77,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
-            template(conf, &mut location.options.charset)
+            option(conf, &mut location.options.charset, Charset::parse)
         }),
     },
     Directive {
@@ -83,7 +85,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         contexts: ANYWHERE,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
-            template(conf, &mut location.options.encoding)
+            option(conf, &mut location.options.encoding, ContentCoding::parse)
         }),
     },
     Directive {
@@ -136,6 +138,28 @@ fn template(conf: &mut Conf<'_>, slot: &mut Option<Template>) -> Set {
     once(slot, value)
 }
 
+/// An option that can be checked now, unless it has variables.
+fn option<T, E: Display>(
+    conf: &mut Conf<'_>,
+    slot: &mut Option<Template>,
+    parse: fn(&[u8]) -> Result<T, E>,
+) -> Set {
+    let value = checked(conf, 0, parse)?;
+    once(slot, value)
+}
+
+fn checked<T, E: Display>(
+    conf: &mut Conf<'_>,
+    argument: usize,
+    parse: fn(&[u8]) -> Result<T, E>,
+) -> Result<Template, ConfError> {
+    let value = conf.template(conf.argument(argument))?;
+    if let Some(text) = value.constant().filter(|text| !text.is_empty()) {
+        parse(text).map_err(|error| format!("\"{}\": {error}", text.escape_ascii()))?;
+    }
+    Ok(value)
+}
+
 fn header(conf: &mut Conf<'_>, location: &mut LocConf) -> Set {
     let name = conf.argument(0);
     let parsed =
@@ -152,6 +176,6 @@ fn header(conf: &mut Conf<'_>, location: &mut LocConf) -> Set {
     if let Some(twin) = twin {
         return Err(format!("\"{}\": use {twin} instead", name.escape_ascii()).into());
     }
-    let value = conf.template(conf.argument(1))?;
+    let value = checked(conf, 1, HeaderValue::parse)?;
     append(&mut location.options.headers, (parsed, value))
 }

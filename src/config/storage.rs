@@ -58,7 +58,7 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Storage, ConfError> {
             if symlinks.is_some() {
                 return Err("symlinks= goes with root=".into());
             }
-            Where::Location(directory("location=", location)?)
+            Where::Location(not_everything("location=", directory("location=", location)?)?)
         }
         (None, None) => return Err("needs root=DIRECTORY or location=/PREFIX/".into()),
         (Some(_), Some(_)) => return Err("takes root= or location=, not both".into()),
@@ -81,7 +81,15 @@ fn parse_name(name: &[u8]) -> Result<String, ConfError> {
 
 /// A directory that exists, absolute, without a slash at its end.
 fn parse_root(conf: &Conf<'_>, root: &[u8]) -> Result<Vec<u8>, ConfError> {
-    existing_directory(&directory("root=", conf.full_path(root)?)?)
+    existing_directory(&not_everything("root=", directory("root=", conf.full_path(root)?)?)?)
+}
+
+/// `/` would leave nothing that is outside.
+fn not_everything(what: &str, directory: Directory) -> Result<Directory, ConfError> {
+    if directory.as_bytes() == b"/" {
+        return Err(format!("{what}\"/\" would lay open everything: name a directory").into());
+    }
+    Ok(directory)
 }
 
 /// The path of a directory that must be there, without a slash at its end.

@@ -97,6 +97,9 @@ fn parse_path(conf: &mut Conf<'_>, path: &[u8]) -> Result<View, ConfError> {
         )
         .into());
     }
+    if path.split(|&c| c == b'/').any(|segment| segment == b"..") {
+        return Err(format!("\"{}\" contains \"..\"", path.escape_ascii()).into());
+    }
     let literal = path.split(|&c| c == b'$').next().unwrap_or_default();
     let slash = literal.iter().rposition(|&c| c == b'/').unwrap_or(0);
     let root = directory("", literal.get(..=slash).unwrap_or_default())?;

@@ -64,8 +64,10 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
                 .note(request, exchange);
             Ok(relay::relay(request, answer))
         }
-        504 => refuse(Failure::AppTimeout, "the app did not answer in time".into()),
-        502 | 0 if app.is_none() => refuse(
+        504 if app != Some(504) => {
+            refuse(Failure::AppTimeout, "the app did not answer in time".into())
+        }
+        502 | 0 if app != Some(502) => refuse(
             Failure::AppUnavailable,
             "no answer from the app: is it running, and where proxy_pass points to?".into(),
         ),
@@ -89,6 +91,15 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
             ),
         ));
     }
+    // Accept-Encoding was withheld, but some apps compress all the same.
+    let coded = |(name, _): &(&[u8], &[u8])| name.eq_ignore_ascii_case(b"content-encoding");
+    if let Some((_, coding)) = answer.headers().find(coded) {
+        let coding = coding.escape_ascii();
+        return Err(Refusal::new(
+            Failure::NotAGrant,
+            format!("the app's grant has Content-Encoding \"{coding}\", which is not undone"),
+        ));
+    }
     match answer.end() {
         End::Whole => {}
         End::Oversize => {
@@ -104,7 +115,7 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
         End::Mixed => {
             return Err(Refusal::new(
                 Failure::NotAGrant,
-                "something put subrequests into the app's answer (SSI, addition?)",
+                "something put subrequests into the app's answer (slice?)",
             ));
         }
     }

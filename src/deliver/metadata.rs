@@ -12,7 +12,6 @@ use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 use super::Granted;
 use crate::Request;
 use crate::exchange::Exchange;
-use crate::locate::Disk;
 use crate::nginx::{Level, NoMemory, Response, Template};
 use crate::refusal::Refusal;
 
@@ -45,7 +44,7 @@ impl Metadata {
         let (mut grant, cookies) =
             granted.map_or((None, Vec::new()), |granted| (Some(granted.grant), granted.cookies));
         let mut grant = grant.as_mut();
-        let named = match grant.as_mut().and_then(|grant| grant.basename.take()) {
+        let named = match grant.as_ref().and_then(|grant| grant.basename.clone()) {
             Some(name) => Some(name.into_bytes()),
             None => value(request, &options.basename)?.map(<[u8]>::to_vec),
         };
@@ -54,7 +53,11 @@ impl Metadata {
             Some(grant) => mem::take(&mut grant.headers),
             None => Vec::new(),
         };
-        let headers = with_options(request, headers)?;
+        let named_by_grant = grant.as_ref().is_some_and(|grant| grant.basename.is_some());
+        let mut headers = with_options(request, headers)?;
+        if named_by_grant || attachment.is_some() {
+            headers.retain(|(name, _)| !name.is("content-disposition"));
+        }
 
         let basename = disposition::basename(named.as_deref().unwrap_or(file_name));
         let kind = match (attachment.unwrap_or(options.attachment()), &named) {
@@ -83,18 +86,21 @@ impl Metadata {
             limit_rate_after: grant.as_ref().and_then(|grant| grant.limit_rate_after),
             typed_by: typed_by.unwrap_or_else(|| file_name.to_vec()),
         };
+        let said_charset = metadata.mimetype.as_ref().is_some_and(|said| said.charset().is_some());
         or_option(
             request,
             &mut metadata.mimetype,
             ("download_mimetype", &options.mimetype),
             MediaType::parse,
         )?;
-        or_option(
-            request,
-            &mut metadata.charset,
-            ("download_charset", &options.charset),
-            Charset::parse,
-        )?;
+        if !said_charset {
+            or_option(
+                request,
+                &mut metadata.charset,
+                ("download_charset", &options.charset),
+                Charset::parse,
+            )?;
+        }
         or_option(
             request,
             &mut metadata.encoding,
@@ -149,6 +155,9 @@ impl Metadata {
         for (name, value) in &self.headers {
             response.add(name.as_str().as_bytes(), value.as_bytes())?;
         }
+        if !self.cookies.is_empty() {
+            response.remove(b"Set-Cookie");
+        }
         for cookie in &self.cookies {
             response.add(b"Set-Cookie", cookie)?;
         }
@@ -162,14 +171,14 @@ impl Metadata {
     }
 
     /// The file is as large as it is, whatever the grant says.
-    pub(crate) fn warn_of_size(&self, request: Request<'_>, real: u64, disk: &Disk<'_>) {
+    pub(crate) fn warn_of_size(&self, request: Request<'_>, real: u64, file: &dyn fmt::Display) {
         if let Some(said) = self.size
             && said != real
         {
             request.log(
                 Level::Warn,
                 0,
-                format_args!("download: the grant says {said} bytes, {disk} has {real}"),
+                format_args!("download: the grant says {said} bytes, {file} has {real}"),
             );
         }
     }

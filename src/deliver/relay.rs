@@ -8,6 +8,9 @@ use crate::nginx::{Answer, Body, End, NoMemory, Status};
 /// Sends what the app said. A body that did not arrive whole is replaced by nginx's own page
 /// for the status.
 pub(crate) fn relay(request: Request<'_>, answer: &Answer<'_>) -> Status {
+    if let Err(status) = request.discard_body() {
+        return status;
+    }
     try_relay(request, answer).unwrap_or_else(Status::from)
 }
 

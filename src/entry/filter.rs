@@ -9,15 +9,38 @@ use crate::nginx::Status;
 use crate::refusal::Refusal;
 
 pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
-    let Some(metadata) = exchange.pending.take() else { return Ok(()) };
+    let pending = exchange.pending.take();
+    if pending.is_empty() {
+        return Ok(());
+    }
     let response = request.response();
     // An error page that is sent as 200 is no file either.
     if matches!(response.status(), 200 | 206 | 304) && !request.is_error_page() {
-        return metadata.overwrite(response).map_err(Status::from);
+        for metadata in pending.iter().rev() {
+            if let (200, Some(length)) = (response.status(), response.length()) {
+                metadata.warn_of_size(request, length, &"what the internal location sends");
+            }
+            metadata.overwrite(response)?;
+        }
+        return Ok(());
     }
-    let (status, uri) = (response.status(), exchange.file.get());
-    let uri = uri.map(Vec::as_slice).unwrap_or_default().escape_ascii();
-    Refusal::new(Failure::Target, format!("\"{uri}\" was answered with {status}"))
+    let status = response.status();
+    let failure = match status {
+        // The target's own answers to ranges and conditions.
+        412 | 416 => return Ok(()),
+        // An error page that says 200, or a redirect, or no such file.
+        200..=499 => Failure::TargetMissing,
+        _ => Failure::TargetError,
+    };
+    let uri = exchange.file.get().map(Vec::as_slice).unwrap_or_default().escape_ascii();
+    Refusal::new(failure, format!("the internal location \"{uri}\" answered {status}"))
         .note(request, exchange);
-    Ok(())
+
+    let keeps = match status {
+        404 => !request.is_proxied() || request.has_error_page(),
+        300..=499 => false,
+        _ => request.is_error_page(),
+    };
+    // Neither a redirect that shows an internal prefix, nor what an internal server says.
+    if keeps { Ok(()) } else { Err(request.replace_response(failure.status())) }
 }

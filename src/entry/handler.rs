@@ -14,15 +14,18 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
         None | Some(View::Off) => return Status::DECLINED,
         Some(view) => view,
     };
-    let exchange = match request.begin(Exchange::new(view.name())) {
+    let exchange = Exchange::new(view.name());
+    if let Some(earlier) = request.exchange()
+        && !request.is_error_page()
+    {
+        exchange.follow(earlier);
+    }
+    let exchange = match request.begin(exchange) {
         Ok(exchange) => exchange,
         Err(failed) => return failed.into(),
     };
     if request.method() == Method::Other {
         return refuse_method(request, exchange);
-    }
-    if let Err(status) = request.discard_body() {
-        return status;
     }
     start(request, exchange, view).unwrap_or_else(|refusal| refusal.conclude(request, exchange))
 }

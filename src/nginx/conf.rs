@@ -291,6 +291,17 @@ impl Template {
     }
 }
 
+impl Template {
+    /// The text when it has no variables.
+    pub(crate) fn constant(&self) -> Option<&[u8]> {
+        // SAFETY: the compiled value lives in the pool of the configuration that holds `self`.
+        unsafe {
+            let raw = self.0.as_ref();
+            raw.lengths.is_null().then(|| as_bytes(raw.value))
+        }
+    }
+}
+
 /// The core module's idea of a location.
 pub(crate) struct Location(*mut ngx_http_core_loc_conf_t);
 

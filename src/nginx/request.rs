@@ -8,7 +8,7 @@ use core::ptr::{self, NonNull};
 
 use nginx_sys::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_http_complex_value, ngx_http_discard_request_body,
-    ngx_http_internal_redirect, ngx_http_request_t, ngx_str_t,
+    ngx_http_filter_finalize_request, ngx_http_internal_redirect, ngx_http_request_t, ngx_str_t,
 };
 
 use super::bits;
@@ -128,6 +128,22 @@ impl<'r, M> Request<'r, M> {
         Status(unsafe { ngx_http_internal_redirect(self.as_ptr(), &raw mut uri, &raw mut args) })
     }
 
+    /// In a header filter: sends nginx's page for an error in place of the response, by way of
+    /// `error_page`. The filter returns the status that comes back.
+    pub(crate) fn replace_response(self, status: u16) -> Status {
+        // SAFETY: the request is live, and its header not sent.
+        Status(unsafe {
+            let status = nginx_sys::ngx_int_t::from(status as i16);
+            ngx_http_filter_finalize_request(self.as_ptr(), ptr::null_mut(), status)
+        })
+    }
+
+    /// Does the response come from another server?
+    pub(crate) fn is_proxied(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { !(*self.as_ptr()).upstream.is_null() }
+    }
+
     /// Writes a line to the error log, with the client and the request that it is about.
     pub(crate) fn log(self, level: Level, errno: i32, text: Arguments<'_>) {
         // SAFETY: a request has a connection, and that a log.
@@ -146,8 +162,14 @@ impl<'r, M> Request<'r, M> {
 
     /// Does what is being sent stand in for an error, by `error_page` or by nginx's own page?
     pub(crate) fn is_error_page(self) -> bool {
+        // SAFETY: the request is live. `error_page 404 = @name` leaves err_status at 0.
+        unsafe { (*self.as_ptr()).err_status != 0 || self.has_error_page() }
+    }
+
+    /// Was there an error in a location with `error_page`?
+    pub(crate) fn has_error_page(self) -> bool {
         // SAFETY: the request is live.
-        unsafe { (*self.as_ptr()).err_status != 0 }
+        unsafe { bits::NGX_HTTP_REQUEST_ERROR_PAGE.is_set(self.as_ptr()) }
     }
 }
 

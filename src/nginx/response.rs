@@ -82,7 +82,13 @@ impl<'r> Response<'r> {
         }
     }
 
-    /// The number of bytes of the body.
+    /// The number of bytes of the body, where it is known.
+    pub(crate) fn length(self) -> Option<u64> {
+        // SAFETY: the request is live.
+        u64::try_from(unsafe { (*self.out()).content_length_n }).ok()
+    }
+
+    /// Sets the number of bytes of the body.
     pub(crate) fn set_length(self, length: u64) {
         // SAFETY: the request is live.
         unsafe { (*self.out()).content_length_n = i64::try_from(length).unwrap_or(i64::MAX) }
@@ -159,15 +165,13 @@ impl<'r> Response<'r> {
         }
     }
 
-    /// The charset parameter of Content-Type, which the charset filter leaves alone.
+    /// The charset parameter of Content-Type. nginx's charset filter leaves a response that has
+    /// one alone, unless told otherwise by `override_charset`.
     pub(crate) fn set_charset(self, charset: &[u8]) -> Result<(), NoMemory> {
         let charset = self.pool().copy(charset)?;
-        let overriding: NonNull<ngx_str_t> = self.pool().zeroed()?;
-        // SAFETY: both live in the request's pool.
+        // SAFETY: it lives in the request's pool.
         unsafe {
-            overriding.write(ngx_str(charset));
             (*self.out()).charset = ngx_str(charset);
-            (*self.out()).override_charset = overriding.as_ptr();
             // A parameter of the type itself would win over the charset.
             (*self.out()).content_type.len =
                 (*self.out()).content_type_len.min((*self.out()).content_type.len);

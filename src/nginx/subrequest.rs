@@ -51,6 +51,8 @@ pub(super) struct Asked<M: HttpModule> {
     limit: usize,
     body: RefCell<Vec<u8>>,
     end: Cell<End>,
+    /// No more of the answer is taken: the filter ends the transfer by NGX_ERROR.
+    stopped: Cell<bool>,
 }
 
 /// How the body of an answer ended.
@@ -62,7 +64,7 @@ pub(crate) enum End {
     Whole,
     /// It went over the limit, and the rest was not read.
     Oversize,
-    /// The asked location put subrequests of its own into it (SSI, addition).
+    /// The asked location put subrequests of its own into it (slice).
     Mixed,
 }
 
@@ -137,6 +139,7 @@ impl<'r, M: HttpModule> Request<'r, M> {
             limit: question.limit,
             body: RefCell::new(Vec::new()),
             end: Cell::new(End::Whole),
+            stopped: Cell::new(false),
         })?;
         let done = self.pool().zeroed::<ngx_http_post_subrequest_t>()?.as_ptr();
         let no_body = self.pool().zeroed::<ngx_http_request_body_t>()?.as_ptr();
@@ -276,28 +279,33 @@ impl<M: HttpModule> Asked<M> {
     /// The header is there: `length` is the announced length of the body, or negative.
     pub(super) fn begin_body(&self, length: i64) -> Result<(), Status> {
         match usize::try_from(length) {
-            Ok(length) if length > self.limit => {
-                self.end.set(End::Oversize);
-                Err(Status::ERROR)
-            }
+            Ok(length) if length > self.limit => self.stop(End::Oversize),
             Ok(length) => {
-                self.body.borrow_mut().try_reserve_exact(length).map_err(|_| Status::ERROR)
+                let reserved = self.body.borrow_mut().try_reserve_exact(length);
+                reserved.or_else(|_| self.stop(End::Cut))
             }
             Err(_) => Ok(()),
         }
     }
 
+    fn stop(&self, end: End) -> Result<(), Status> {
+        self.end.set(end);
+        self.stopped.set(true);
+        Err(Status::ERROR)
+    }
+
     /// A piece of the body.
     pub(super) fn take(&self, piece: &[u8]) -> Result<(), Status> {
         let mut body = self.body.borrow_mut();
-        if piece.len() > self.limit - body.len() {
-            self.end.set(End::Oversize);
-        }
-        if self.end.get() == End::Oversize {
-            // NGX_ERROR ends the upstream's part; `finished` keeps it from the client.
+        if self.stopped.get() {
             return Err(Status::ERROR);
         }
-        body.try_reserve(piece.len()).map_err(|_| Status::ERROR)?;
+        if piece.len() > self.limit.saturating_sub(body.len()) {
+            return self.stop(End::Oversize);
+        }
+        if body.try_reserve(piece.len()).is_err() {
+            return self.stop(End::Cut);
+        }
         body.extend_from_slice(piece);
         Ok(())
     }
@@ -336,16 +344,20 @@ unsafe extern "C" fn finished<M: HttpModule>(
 ) -> ngx_int_t {
     // SAFETY: nginx passes the live subrequest, and the data that `ask` gave it.
     unsafe {
-        let connection: *const ngx_connection_t = (*sr).connection;
-        if Status(rc) == Status::ERROR && !bits::NGX_CONNECTION_ERROR.is_set(connection) {
-            // The answer failed, not the client's connection, which NGX_ERROR would end. What
-            // is left in the subrequest's filters was meant for nobody.
-            bits::NGX_HTTP_REQUEST_BUFFERED.set(sr, 0);
-            (*asked.cast::<Asked<M>>()).fail();
-            return Status::OK.0;
+        let asked = &*asked.cast::<Asked<M>>();
+        let connection: *mut ngx_connection_t = (*sr).connection;
+        if asked.stopped.get() {
+            // ngx_http_output_filter() blames the client's connection for any NGX_ERROR.
+            bits::NGX_CONNECTION_ERROR.set(connection, 0);
+        } else if Status(rc) != Status::ERROR || bits::NGX_CONNECTION_ERROR.is_set(connection) {
+            return rc;
         }
+        // The answer failed, not the client's connection, which NGX_ERROR would end. What is
+        // left in the subrequest's filters was meant for nobody.
+        bits::NGX_HTTP_REQUEST_BUFFERED.set(sr, 0);
+        asked.fail();
     }
-    rc
+    Status::OK.0
 }
 
 /// The write event handler of a request that has asked: nginx calls it when the subrequest has
@@ -361,6 +373,7 @@ unsafe extern "C" fn resume<M: HttpModule>(r: *mut ngx_http_request_t) {
             return;
         }
         (*r).write_event_handler = Some(ngx_http_request_empty_handler);
+        release_in_background(r, sr);
         let status = guard::shield(Status::INTERNAL_SERVER_ERROR, || {
             let Ok(body) = request.pool().own(asked.body.take()) else {
                 return Status::INTERNAL_SERVER_ERROR;
@@ -369,6 +382,23 @@ unsafe extern "C" fn resume<M: HttpModule>(r: *mut ngx_http_request_t) {
             (asked.then)(request, answer)
         });
         ngx_http_finalize_request(r, status.0);
+    }
+}
+
+/// A background request (`mirror`) is never the one whose output is due, so nginx would keep the
+/// ended subrequest among the postponed ones, and the request open with it.
+///
+/// # Safety
+/// `sr` is an ended subrequest of the live request `r`.
+unsafe fn release_in_background(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
+    // SAFETY: handed on to the caller; the main request outlives its parts.
+    unsafe {
+        let Some(postponed) = (*r).postponed.as_ref() else { return };
+        if bits::NGX_HTTP_REQUEST_BACKGROUND.is_set(r) && postponed.request == sr {
+            (*r).postponed = postponed.next;
+            let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
+            bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
+        }
     }
 }
 

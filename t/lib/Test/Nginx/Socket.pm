@@ -310,7 +310,7 @@ sub parse ($$$) {
     ($r->{raw}, $r->{code}) = ($1, $2);
     for (split /\r\n/, $r->{raw}) { push @{ $r->{head}{ lc $1 } }, $2 if /^([^:\s]+):\s*(.*?)\s*$/ }
     return ($r, $raw) if $head || $r->{code} =~ /^(?:1..|204|304)$/;
-    if (lc($r->{head}{'transfer-encoding'}[0] // '') eq 'chunked') {
+    if (lc(($r->{head}{'transfer-encoding'} // [])->[0] // '') eq 'chunked') {
         while ($raw =~ s/^[ \t]*([0-9A-Fa-f]+)[^\r\n]*\r\n//) {
             my $n = hex $1;
             if ($n == 0) { $raw =~ s/^(?:[^\r\n]+\r\n)*\r\n// or last; return ($r, $raw) }
@@ -321,7 +321,7 @@ sub parse ($$$) {
         Test::More::fail("$name - invalid chunked data received");
         return ($r, '');
     }
-    my $n = $r->{head}{'content-length'}[0];
+    my $n = ($r->{head}{'content-length'} // [])->[0];
     if (!defined $n) { ($r->{body}, $raw) = ($raw, '') }
     else {
         warn "WARNING: $name - response body truncated: $n expected, but got ", length $raw, "\n" if length $raw < $n;
