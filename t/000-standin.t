@@ -386,6 +386,9 @@ location /app/ {
     proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
     proxy_set_header Host h;
     proxy_set_header X-In a;
+    # the default before nginx 1.29.7
+    proxy_http_version 1.0;
+    proxy_set_header Connection close;
 }
 --- tcp_listen: $TEST_NGINX_RAND_PORT_1
 --- tcp_query eval

@@ -284,6 +284,9 @@ X_Plain: yes
 
 === object: all other fields of the client arrive, repeated ones once each
 --- config
+proxy_http_version 1.0;
+proxy_set_header Host app;
+proxy_set_header Connection close;
 location /dl/ { download object /_ask; }
 --- tcp_listen: $TEST_NGINX_RAND_PORT_1
 --- tcp_query eval
@@ -308,6 +311,9 @@ X-Foo: 3
 
 === object: the app sees no body of a GET, nor its length
 --- config
+proxy_http_version 1.0;
+proxy_set_header Host app;
+proxy_set_header Connection close;
 location /dl/ { download object /_ask; }
 --- tcp_listen: $TEST_NGINX_RAND_PORT_1
 --- tcp_query eval

@@ -404,10 +404,12 @@ location /dl/ { download object /_ask; download_encoding gzip; }
 
 === download_encoding: malformed
 --- config
-location /dl/ { download storage media; download_encoding "gzip, br"; }
+location /dl/ { download storage media; download_encoding $arg_e; }
+--- request
+GET /dl/a.txt?e=gzip,br
 --- error_code: 500
 --- error_log
-bad_option: download_encoding came out as "gzip, br": not one content coding
+bad_option: download_encoding came out as "gzip,br": not one content coding
 
 
 

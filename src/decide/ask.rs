@@ -64,9 +64,7 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
                 .note(request, exchange);
             Ok(relay::relay(request, answer))
         }
-        504 if app != Some(504) => {
-            refuse(Failure::AppTimeout, "the app did not answer in time".into())
-        }
+        504 => refuse(Failure::AppTimeout, "the app did not answer in time".into()),
         502 | 0 if app != Some(502) => refuse(
             Failure::AppUnavailable,
             "no answer from the app: is it running, and where proxy_pass points to?".into(),

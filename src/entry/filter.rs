@@ -39,7 +39,7 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
     let keeps = match status {
         404 => !request.is_proxied() || request.has_error_page(),
         300..=499 => false,
-        _ => request.is_error_page(),
+        _ => status < 300 || request.has_error_page(),
     };
     // Neither a redirect that shows an internal prefix, nor what an internal server says.
     if keeps { Ok(()) } else { Err(request.replace_response(failure.status())) }
