@@ -23,7 +23,6 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
         &[
             "count",
             "buffered",
-            "background",
             "internal",
             "header_only",
             "header_sent",

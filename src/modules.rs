@@ -1,11 +1,12 @@
 //! What nginx finds when it loads the shared object: three modules, their names, and where
 //! they stand among nginx's own.
 //!
-//! A dynamic HTTP module without an order is appended, and the filter that is installed last
-//! runs first; so `ngx_http_download_filter_module` stands above not_modified and range, which
-//! work on what it makes of a response. The capture filter asks to come before the copy filter
-//! in the list, that is after it in the chain. Written out by hand, since `ngx::ngx_modules!`
-//! knows one module and no order.
+//! In nginx's list of modules the filter that is installed last runs first, and a module comes
+//! before those that follow it in `ngx_module_order`, or at the end of the list. So the top
+//! filter stands above not_modified and range, which work on what it makes of a response, and
+//! below slice (where nginx has it), which compares the ETags of the pieces before it makes one
+//! response of them. The capture filter stands just below the copy filter. Written out by hand,
+//! since `ngx::ngx_modules!` knows one module and no order.
 
 #![allow(unsafe_code)]
 
@@ -95,8 +96,10 @@ pub(crate) static ngx_module_names: Table<[*const c_char; 4]> = Table([
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx finds it by this name")]
 #[used]
-pub(crate) static ngx_module_order: Table<[*const c_char; 3]> = Table([
+pub(crate) static ngx_module_order: Table<[*const c_char; 5]> = Table([
     c"ngx_http_download_capture_filter_module".as_ptr(),
     c"ngx_http_copy_filter_module".as_ptr(),
+    c"ngx_http_download_filter_module".as_ptr(),
+    c"ngx_http_slice_filter_module".as_ptr(),
     ptr::null(),
 ]);

@@ -373,7 +373,7 @@ unsafe extern "C" fn resume<M: HttpModule>(r: *mut ngx_http_request_t) {
             return;
         }
         (*r).write_event_handler = Some(ngx_http_request_empty_handler);
-        release_in_background(r, sr);
+        release(r, sr);
         let status = guard::shield(Status::INTERNAL_SERVER_ERROR, || {
             let Ok(body) = request.pool().own(asked.body.take()) else {
                 return Status::INTERNAL_SERVER_ERROR;
@@ -385,16 +385,17 @@ unsafe extern "C" fn resume<M: HttpModule>(r: *mut ngx_http_request_t) {
     }
 }
 
-/// A background request (`mirror`) is never the one whose output is due, so nginx would keep the
-/// ended subrequest among the postponed ones, and the request open with it.
+/// A subrequest that ends while it is not its turn to write (its parent is one of several parts
+/// of an SSI page, or a background request made by `mirror`) stays among the postponed ones, for
+/// its output to be sent in time. Ours has none, and its parent must not wait for it.
 ///
 /// # Safety
 /// `sr` is an ended subrequest of the live request `r`.
-unsafe fn release_in_background(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
+unsafe fn release(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
     // SAFETY: handed on to the caller; the main request outlives its parts.
     unsafe {
         let Some(postponed) = (*r).postponed.as_ref() else { return };
-        if bits::NGX_HTTP_REQUEST_BACKGROUND.is_set(r) && postponed.request == sr {
+        if postponed.request == sr {
             (*r).postponed = postponed.next;
             let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
             bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
