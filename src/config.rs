@@ -1,16 +1,20 @@
 //! What nginx.conf says, as ready objects, and how locations inherit it.
 
 pub(crate) mod directives;
+mod intercept;
 mod storage;
 mod view;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use nginx_download_core::header::HeaderName;
+use nginx_download_core::reference::Convention;
 use nginx_download_core::rule::Rule;
 
+pub(crate) use intercept::Intercept;
 pub(crate) use storage::{Storage, Where};
-pub(crate) use view::{AskUri, Names, View};
+pub(crate) use view::{LocalUri, Names, View};
 
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Content, LocationKind, Template};
@@ -22,6 +26,8 @@ const GRANT_MAX_SIZE: usize = 64 * 1024;
 #[derive(Default)]
 pub(crate) struct MainConf {
     pub(crate) storages: Vec<Storage>,
+    /// Does any location have `download_intercept`?
+    pub(crate) intercepts: Cell<bool>,
 }
 
 impl MainConf {
@@ -35,14 +41,19 @@ impl MainConf {
 #[derive(Default)]
 pub(crate) struct LocConf {
     pub(crate) view: Option<View>,
-    /// The storage of `download storage NAME` until it is looked up.
     pub(crate) options: Options,
     /// A rule names its storage, which `merge` makes sure is there.
     rules: Option<Rc<Vec<Rule<String>>>>,
     grant_max_size: Option<usize>,
+    intercept: Option<Intercept>,
 }
 
 impl LocConf {
+    /// What responses of apps are intercepted for.
+    pub(crate) fn intercept(&self) -> Intercept {
+        self.intercept.unwrap_or_default()
+    }
+
     /// The most bytes that a grant may have.
     pub(crate) fn grant_max_size(&self) -> usize {
         self.grant_max_size.unwrap_or(GRANT_MAX_SIZE)
@@ -100,6 +111,13 @@ pub(crate) fn merge(
 ) -> Result<(), ConfError> {
     child.options.inherit(&parent.options);
     child.grant_max_size = child.grant_max_size.or(parent.grant_max_size);
+    child.intercept = child.intercept.or(parent.intercept);
+    if child.intercept().is_on() {
+        conf.main_conf::<Download>().intercepts.set(true);
+        if child.intercept().takes(Convention::AccelRedirect) {
+            conf.take_accel_redirect()?;
+        }
+    }
     if child.rules.is_none() {
         child.rules.clone_from(&parent.rules);
     }

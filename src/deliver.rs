@@ -4,14 +4,17 @@
 mod metadata;
 pub(crate) mod relay;
 
+use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
+use nginx_download_core::reference::Part;
+use nginx_download_core::{header, url};
 
-pub(crate) use metadata::Metadata;
+pub(crate) use metadata::{AppResponse, Metadata};
 
 use crate::Request;
 use crate::exchange::Exchange;
 use crate::locate::{Disk, Target};
-use crate::nginx::Body;
+use crate::nginx::{Body, NoMemory};
 use crate::refusal::{Outcome, Refusal};
 
 /// What the app granted, and the cookies that it set on the occasion. They go out with the
@@ -21,12 +24,38 @@ pub(crate) struct Granted {
     pub(crate) cookies: Vec<Vec<u8>>,
 }
 
-/// Sends the target, with what the grant (if there is one) and the location say about it.
+/// Who says what there is to say of a file.
+pub(crate) enum Said {
+    /// The options of the location.
+    ByLocation,
+    /// A grant, and the options where it is silent.
+    Granted(Granted),
+    /// The app's own response.
+    ByApp(Metadata),
+}
+
+impl Said {
+    /// `file_name` is the last part of the file's path, or empty.
+    fn of(
+        self,
+        request: Request<'_>,
+        exchange: &Exchange,
+        file_name: &[u8],
+    ) -> Result<Metadata, Refusal> {
+        match self {
+            Self::ByLocation => Metadata::new(request, exchange, None, file_name),
+            Self::Granted(granted) => Metadata::new(request, exchange, Some(granted), file_name),
+            Self::ByApp(metadata) => Ok(metadata.for_file(exchange, file_name)),
+        }
+    }
+}
+
+/// Sends the target, with what there is to say of it.
 pub(crate) fn deliver<'r>(
     request: Request<'r>,
     exchange: &Exchange,
     target: Target<'r>,
-    granted: Option<Granted>,
+    said: Said,
 ) -> Outcome {
     // Not before the app was asked: nginx gives subrequests a part in the discarding of a body
     // that still arrives, and reads away what it then takes for theirs.
@@ -37,19 +66,29 @@ pub(crate) fn deliver<'r>(
         Target::Disk(disk) => {
             let path = [disk.root, b"/", disk.path.as_bytes()].concat();
             remember(exchange, disk.storage, path);
-            let metadata = Metadata::new(request, exchange, granted, disk.path.file_name())?;
+            let metadata = said.of(request, exchange, disk.path.file_name())?;
             from_disk(request, &disk, &metadata)
         }
         Target::Location { storage, uri, args } => {
-            remember(exchange, Some(storage), uri.clone());
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
-            let metadata = Metadata::new(request, exchange, granted, name)?;
+            let metadata = said.of(request, exchange, name)?;
             exchange.pending.borrow_mut().push(metadata);
-            let (uri, args) = (request.pool().copy(&uri)?, request.pool().copy(&args)?);
-            Ok(request.redirect(uri, args))
+            let redirected = request.pool().copy(&uri)?;
+            let args = request.pool().copy(&args)?;
+            remember(exchange, storage, uri);
+            Ok(request.redirect(redirected, args))
+        }
+        Target::Remote { storage, url, via } => {
+            let metadata = said.of(request, exchange, &url::file_name(&url))?;
+            exchange.pending.borrow_mut().push(metadata);
+            request.withhold(header::is_credential).map_err(|_| NoMemory)?;
+            let _ = exchange.url.set(url);
+            let redirected = request.pool().copy(&via)?;
+            remember(exchange, Some(storage), via);
+            Ok(request.redirect(redirected, b""))
         }
         Target::Memory(bytes) => {
-            let metadata = Metadata::new(request, exchange, granted, b"")?;
+            let metadata = said.of(request, exchange, b"")?;
             metadata.warn_of_size(request, bytes.len() as u64, &"the content");
             let response = request.response();
             response.set_file(bytes.len() as u64, None);
@@ -57,6 +96,40 @@ pub(crate) fn deliver<'r>(
             Ok(response.send(Body::Memory(bytes)))
         }
     }
+}
+
+/// Sends parts of files, one after the other, as one file that is as young as the youngest.
+pub(crate) fn parts<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    parts: &[(Disk<'r>, Part)],
+    metadata: Metadata,
+) -> Outcome {
+    let (mut opened, mut total, mut modified) = (Vec::new(), 0_u64, 0);
+    let mut name = &b""[..];
+    for (disk, part) in parts {
+        let file = request
+            .open(disk.root, disk.path.as_bytes(), disk.symlinks)
+            .map_err(|error| Refusal::open(&error, disk))?;
+        let end = part.last.map_or(file.size(), |last| last.saturating_add(1));
+        let length = end.checked_sub(part.first).filter(|_| end <= file.size());
+        let length = length.ok_or_else(|| {
+            let (size, byte) = (file.size(), part.last.unwrap_or(part.first));
+            Refusal::new(Failure::Missing, format!("{disk} has {size} bytes, and no byte {byte}"))
+        })?;
+        name = disk.path.file_name();
+        total = total.saturating_add(length);
+        modified = modified.max(file.modified());
+        opened.push((file, part.first, length));
+    }
+    let metadata = metadata.for_file(exchange, name);
+    let response = request.response();
+    response.set_file(total, Some(modified));
+    if !metadata.has_etag() {
+        response.set_file_etag()?;
+    }
+    metadata.describe(response)?;
+    Ok(response.send(Body::Parts(opened)))
 }
 
 fn remember(exchange: &Exchange, storage: Option<&str>, file: Vec<u8>) {

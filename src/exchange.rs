@@ -43,8 +43,12 @@ pub(crate) struct Exchange {
     pub(crate) storage: OnceCell<String>,
     /// The path on disk, or the internal URI.
     pub(crate) file: OnceCell<Vec<u8>>,
+    /// The URL on another server.
+    pub(crate) url: OnceCell<Vec<u8>>,
     /// The name that the client is told.
     pub(crate) basename: OnceCell<String>,
+    /// The header fields of a response that is held back.
+    pub(crate) held: RefCell<Vec<(Vec<u8>, Vec<u8>)>>,
     /// What is to be said of a file that another location sends; the first in the list was
     /// granted first, and has the last word.
     pub(crate) pending: RefCell<Vec<Metadata>>,
@@ -61,7 +65,9 @@ impl Exchange {
             source: Cell::default(),
             storage: OnceCell::new(),
             file: OnceCell::new(),
+            url: OnceCell::new(),
             basename: OnceCell::new(),
+            held: RefCell::default(),
             pending: RefCell::default(),
         }
     }

@@ -41,6 +41,10 @@ impl HttpModule for Download {
         &raw const modules::ngx_http_download_module
     }
 
+    fn raw_filter() -> RawModule {
+        &raw const modules::ngx_http_download_filter_module
+    }
+
     fn merge(conf: &mut Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
         config::merge(conf, parent, child)
     }
@@ -51,5 +55,17 @@ impl HttpModule for Download {
 
     fn filter_header(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
         entry::filter::header(request, exchange)
+    }
+
+    fn filter_app(request: Request<'_>) -> Result<(), Status> {
+        entry::intercept::header(request)
+    }
+
+    fn has_before_content(main: &MainConf) -> bool {
+        main.intercepts.get()
+    }
+
+    fn before_content(request: Request<'_>) -> Result<(), Status> {
+        entry::intercept::before_content(request)
     }
 }

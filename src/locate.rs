@@ -6,7 +6,9 @@ use std::fmt;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::File;
 use nginx_download_core::path::{AbsolutePath, Directory, PathError, RelativePath};
+use nginx_download_core::reference::{self, Accel, Convention, Part, ReferenceError};
 use nginx_download_core::rule;
+use nginx_download_core::url::{self, UrlError};
 
 use crate::Request;
 use crate::config::{Storage, Where};
@@ -39,7 +41,9 @@ pub(crate) enum Target<'r> {
     /// On disk, below a root.
     Disk(Disk<'r>),
     /// Behind a location of the same server.
-    Location { storage: &'r str, uri: Vec<u8>, args: Vec<u8> },
+    Location { storage: Option<&'r str>, uri: Vec<u8>, args: Vec<u8> },
+    /// On another server, which the location `via` fetches from.
+    Remote { storage: &'r str, url: Vec<u8>, via: Vec<u8> },
     /// Bytes that came with the grant.
     Memory(&'r [u8]),
 }
@@ -52,6 +56,7 @@ pub(crate) fn locate<'r>(request: Request<'r>, file: &File) -> Result<Target<'r>
         }
         File::Path(path) => by_rule(request, path.as_bytes()),
         File::Location(uri) => in_declared_location(&request.main_conf().storages, uri.as_bytes()),
+        File::Url(url) => in_declared_origin(request, url.as_bytes(), Failure::NoRule),
         File::Content(bytes) | File::Base64(bytes) => {
             Ok(Target::Memory(request.pool().copy(bytes)?))
         }
@@ -86,8 +91,13 @@ pub(crate) fn in_storage<'r>(
         }
         Where::Location(prefix) => {
             let uri = [prefix.as_bytes(), path.as_bytes()].concat();
-            Target::Location { storage: &storage.name, uri, args: Vec::new() }
+            Target::Location { storage: Some(&storage.name), uri, args: Vec::new() }
         }
+        Where::Url { origin, via } => Target::Remote {
+            storage: &storage.name,
+            url: origin.url_of(&path).into_bytes(),
+            via: [via.as_bytes(), path.as_bytes()].concat(),
+        },
     })
 }
 
@@ -139,7 +149,7 @@ fn in_declared_location<'r>(storages: &'r [Storage], uri: &[u8]) -> Result<Targe
         AbsolutePath::parse(path).map_err(|error| bad_path(Failure::OutsideRoot, uri, &error))?;
     let declared = storages.iter().find(|storage| match &storage.place {
         Where::Location(prefix) => prefix.strip(&path).is_some(),
-        Where::Root { .. } => false,
+        Where::Root { .. } | Where::Url { .. } => false,
     });
     let storage = declared.ok_or_else(|| {
         let uri = uri.escape_ascii();
@@ -149,10 +159,107 @@ fn in_declared_location<'r>(storages: &'r [Storage], uri: &[u8]) -> Result<Targe
         )
     })?;
     Ok(Target::Location {
-        storage: &storage.name,
+        storage: Some(&storage.name),
         uri: path.as_bytes().to_vec(),
         args: args.to_vec(),
     })
+}
+
+/// A URL, which must be below the base of a declared storage.
+pub(crate) fn in_declared_origin<'r>(
+    request: Request<'r>,
+    url: &[u8],
+    failure: Failure,
+) -> Result<Target<'r>, Refusal> {
+    let mut why = UrlError::Outside;
+    for storage in &request.main_conf().storages {
+        let Where::Url { origin, via } = &storage.place else { continue };
+        match origin.below(url) {
+            Ok(_) => {
+                let name = url::file_name(url);
+                let via = [via.as_bytes(), &name].concat();
+                return Ok(Target::Remote { storage: &storage.name, url: url.to_vec(), via });
+            }
+            Err(UrlError::Outside) => {}
+            Err(error) => why = error,
+        }
+    }
+    Err(Refusal::new(failure, format!("\"{}\": {why}", url.escape_ascii())))
+}
+
+/// What a response header field of an app refers to.
+pub(crate) enum Reference<'r> {
+    /// A file.
+    Target(Target<'r>),
+    /// A file that goes when it was sent.
+    Temporary(Target<'r>),
+    /// Parts of files.
+    Parts(Vec<(Disk<'r>, Part)>),
+    /// A named location.
+    Named(Vec<u8>),
+}
+
+impl Reference<'_> {
+    /// The value of `$download_source`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Target(Target::Location { storage: None, .. }) | Self::Named(_) => "location",
+            _ => "path",
+        }
+    }
+}
+
+/// Reads a header field of an app's response, and finds what it refers to.
+pub(crate) fn refer<'r>(
+    request: Request<'r>,
+    convention: Convention,
+    value: &[u8],
+    encoded: bool,
+) -> Result<Result<Reference<'r>, Refusal>, ReferenceError> {
+    Ok(match convention {
+        Convention::AccelRedirect => match reference::accel_redirect(value, encoded)? {
+            Accel::Named(name) => Ok(Reference::Named(name)),
+            Accel::Uri { path, args } => by_uri(request, path, args).map(Reference::Target),
+        },
+        Convention::Sendfile => {
+            by_rule(request, &reference::sendfile(value, encoded)?).map(Reference::Target)
+        }
+        Convention::SendfileTemporary => {
+            by_rule(request, &reference::sendfile(value, encoded)?).map(Reference::Temporary)
+        }
+        Convention::Sendfile2 => {
+            let parts = reference::sendfile2(value, encoded)?.into_iter();
+            parts.map(|part| on_disk(request, part)).collect::<Result<_, _>>().map(Reference::Parts)
+        }
+    })
+}
+
+fn on_disk<'r>(request: Request<'r>, part: Part) -> Result<(Disk<'r>, Part), Refusal> {
+    match by_rule(request, &part.path)? {
+        Target::Disk(disk) => Ok((disk, part)),
+        _ => Err(Refusal::new(Failure::Unsupported, "parts of files must be in storages by root=")),
+    }
+}
+
+/// An internal URI: by a rule, if one covers it; else as nginx redirects to it.
+fn by_uri<'r>(request: Request<'r>, path: Vec<u8>, args: Vec<u8>) -> Result<Target<'r>, Refusal> {
+    // A URI may name a directory, which is for the location to answer.
+    let file = path.strip_suffix(b"/").filter(|rest| !rest.is_empty()).unwrap_or(&path);
+    let absolute = match AbsolutePath::parse(file) {
+        Err(PathError::Directory) if path == b"/" => None,
+        parsed => Some(parsed.map_err(|error| bad_path(Failure::OutsideRoot, &path, &error))?),
+    };
+    let rules = request.loc_conf().rules();
+    match absolute.and_then(|absolute| rule::first_match(rules, &absolute)) {
+        None => Ok(Target::Location { storage: None, uri: path, args }),
+        Some(_) if path.ends_with(b"/") => {
+            Err(bad_path(Failure::OutsideRoot, &path, &PathError::Directory))
+        }
+        Some((rule, rest)) => {
+            let storage = storage(request, rule.storage.as_bytes())?;
+            in_storage(storage, rest.as_bytes(), Failure::OutsideRoot)
+        }
+    }
 }
 
 /// `failure` is what a path that leads astray amounts to here.

@@ -5,6 +5,7 @@
 //! `modules.rs`, the table of symbols that nginx looks for.
 
 mod bits;
+mod collect;
 mod conf;
 mod file;
 mod filter;
@@ -16,6 +17,7 @@ mod request;
 mod response;
 mod status;
 mod subrequest;
+mod upstream;
 mod variable;
 
 pub(crate) use conf::{

@@ -13,6 +13,7 @@ pub(crate) const TABLE: &[Variable<Download>] = &[
     Variable { name: "download_source", value: |_, exchange| text(exchange.source.get()?) },
     Variable { name: "download_storage", value: |_, exchange| text(exchange.storage.get()?) },
     Variable { name: "download_file", value: |_, exchange| bytes(exchange.file.get()?) },
+    Variable { name: "download_url", value: |_, exchange| bytes(exchange.url.get()?) },
     Variable { name: "download_basename", value: |_, exchange| text(exchange.basename.get()?) },
     Variable { name: "download_grant", value: |_, exchange| text(exchange.decision.get().label()) },
     Variable {

@@ -996,10 +996,12 @@ ETag: "65937d25-b"
 
 
 
-=== refused: a URL, which this version does not serve
+=== refused: a URL below no declared origin
 --- grant
 {"file": {"url": "https://files.example/a.txt"}}
---- refused: unsupported: this version cannot serve a file given as "url"
+--- error_code: 404
+--- error_log
+download object: no_rule: "https://files.example/a.txt": the URL is below no declared url=
 
 
 

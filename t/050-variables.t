@@ -395,9 +395,9 @@ location / { return 200 '{"[alert] 1#1: evil\nline": 1}'; }
 
 === failure: unsupported
 --- grant
-{"file": {"url": "https://a.example/"}}
+{"file": {"descriptor": 0}}
 --- failure: unsupported error 502
---- says: this version cannot serve a file given as "url"
+--- says: this version cannot serve a file given as "descriptor"
 
 
 

@@ -34,15 +34,7 @@ download off;
 --- place
 download file /srv;
 --- error_log
-"download" directive: unknown view "file": object, storage, path or off is expected
-
-
-
-=== download: views of later versions say so
---- place
-download virtual /x;
---- error_log
-"download" directive: unknown view "virtual"
+"download" directive: unknown view "file": object, storage, path, http, virtual or off is expected
 
 
 
@@ -303,7 +295,7 @@ invalid number of arguments in "download_storage" directive
 --- http
 download_storage other symlinks=on;
 --- error_log
-"download_storage" directive: needs root=DIRECTORY or location=/PREFIX/
+"download_storage" directive: needs root=DIRECTORY, location=/PREFIX/ or url=URL
 
 
 
@@ -311,7 +303,7 @@ download_storage other symlinks=on;
 --- http
 download_storage other root=$TEST_NGINX_SERVER_ROOT/html location=/inner/;
 --- error_log
-"download_storage" directive: takes root= or location=, not both
+"download_storage" directive: takes one of root=, location= and url=
 
 
 
@@ -335,7 +327,7 @@ download_storage other root=;
 --- http
 download_storage other roto=/srv;
 --- error_log
-"download_storage" directive: "roto=/srv": root=, location= or symlinks= is expected
+"download_storage" directive: "roto=/srv": root=, symlinks=, location=, url= or via= is expected
 
 
 
@@ -343,7 +335,7 @@ download_storage other roto=/srv;
 --- http
 download_storage other /srv;
 --- error_log
-"download_storage" directive: "/srv": root=, location= or symlinks= is expected
+"download_storage" directive: "/srv": root=, symlinks=, location=, url= or via= is expected
 
 
 

@@ -31,6 +31,8 @@ pub enum Failure {
     GrantInvalid,
     /// The grant names a storage that no `download_storage` declares.
     UnknownStorage,
+    /// The app's response refers to more than one file.
+    Ambiguous,
     /// The grant's kind of file cannot be served here.
     Unsupported,
     /// No `download_rule` covers the grant's path, or no storage its location.
@@ -117,6 +119,7 @@ table! {
     GrantTooLarge   "grant_too_large"  502  Error  App;
     GrantInvalid    "grant_invalid"    502  Error  App;
     UnknownStorage  "unknown_storage"  502  Error  App;
+    Ambiguous       "ambiguous"        502  Error  App;
     Unsupported     "unsupported"      502  Error  App;
     NoRule          "no_rule"          404  Error  Admin;
     OutsideRoot     "outside_root"     404  Error  App;

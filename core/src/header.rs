@@ -53,6 +53,14 @@ pub fn is_accel(name: &[u8]) -> bool {
     ACCEL_PREFIXES.iter().any(|prefix| starts_with(name, prefix))
 }
 
+/// What a client sent as its credentials, which are for this server and for no other.
+#[must_use]
+pub fn is_credential(name: &[u8]) -> bool {
+    ["cookie", "authorization", "proxy-authorization"]
+        .iter()
+        .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+}
+
 /// Whether a field of this name in the client's request is kept from the app: conditions
 /// (`If-*`), ranges, codings, the request body's description, and all that [`is_accel`].
 pub fn withheld_from_app(name: &[u8]) -> bool {

@@ -17,5 +17,7 @@ pub mod grant;
 pub mod header;
 pub mod media;
 pub mod path;
+pub mod reference;
 pub mod rule;
 mod syntax;
+pub mod url;

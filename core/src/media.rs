@@ -188,6 +188,24 @@ impl fmt::Display for MediaError {
 
 impl std::error::Error for MediaError {}
 
+/// Does the name of a file say that it is in this coding: `archive.tar.gz` in gzip?
+#[must_use]
+pub fn is_coding_of(file_name: &[u8], coding: &ContentCoding) -> bool {
+    let Some(dot) = file_name.iter().rposition(|&c| c == b'.') else { return false };
+    let extension = file_name.get(dot..).unwrap_or_default().to_ascii_lowercase();
+    let of_extension = match extension.as_slice() {
+        b".gz" | b".tgz" | b".taz" | b".svgz" => "gzip",
+        b".br" => "br",
+        b".bz2" | b".tbz2" => "bzip2",
+        b".xz" | b".txz" => "xz",
+        b".zst" => "zstd",
+        b".z" => "compress",
+        _ => return false,
+    };
+    let said = coding.as_str().to_ascii_lowercase();
+    said.strip_prefix("x-").unwrap_or(&said) == of_extension
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
-use super::{LocConf, MainConf, storage, view};
+use super::{LocConf, MainConf, intercept, storage, view};
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Context, Directive, Setter, Template};
 
@@ -93,6 +93,15 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         contexts: ANYWHERE,
         arguments: (2, 2),
         set: Setter::Location(header),
+    },
+    Directive {
+        name: c"download_intercept",
+        contexts: &[Context::Http, Context::Server, Context::Location],
+        arguments: (1, 4),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let declared = intercept::parse(conf)?;
+            once(&mut location.intercept, declared)
+        }),
     },
     Directive {
         name: c"download_grant_max_size",

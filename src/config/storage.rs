@@ -2,6 +2,7 @@
 
 use nginx_download_core::path::{Directory, RelativePath};
 use nginx_download_core::rule::Rule;
+use nginx_download_core::url::Origin;
 
 use crate::nginx::{Conf, ConfError, Symlinks};
 
@@ -17,18 +18,24 @@ pub(crate) enum Where {
     Root { path: Vec<u8>, symlinks: Symlinks },
     /// A prefix of internal URIs.
     Location(Directory),
+    /// Another server, and the prefix of the location that fetches from it.
+    Url { origin: Origin, via: Directory },
 }
 
-/// `NAME root=DIRECTORY [symlinks=off|on]` or `NAME location=/PREFIX/`
+/// `NAME root=DIRECTORY [symlinks=off|on]`, `NAME location=/PREFIX/` or `NAME url=URL via=/PREFIX/`
 pub(super) fn parse(conf: &Conf<'_>) -> Result<Storage, ConfError> {
     let arguments = conf.arguments();
     let (name, parameters) = arguments.split_first().ok_or("lacks a name")?;
     let name = parse_name(name)?;
 
     let (mut root, mut location, mut symlinks) = (None, None, None);
+    let (mut url, mut via) = (None, None);
     for parameter in parameters {
         let unknown = || {
-            format!("\"{}\": root=, location= or symlinks= is expected", parameter.escape_ascii())
+            format!(
+                "\"{}\": root=, symlinks=, location=, url= or via= is expected",
+                parameter.escape_ascii()
+            )
         };
         let at = parameter.iter().position(|&c| c == b'=').ok_or_else(unknown)?;
         let (key, value) = parameter.split_at(at);
@@ -36,6 +43,8 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Storage, ConfError> {
             b"root" => &mut root,
             b"location" => &mut location,
             b"symlinks" => &mut symlinks,
+            b"url" => &mut url,
+            b"via" => &mut via,
             _ => return Err(unknown().into()),
         };
         let value = value.get(1..).unwrap_or_default();
@@ -45,24 +54,35 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Storage, ConfError> {
         }
     }
 
-    let place = match (root, location) {
-        (Some(root), None) => {
-            let symlinks = match symlinks {
+    let place = match (root, location, url) {
+        (Some(root), None, None) => {
+            let symlinks = match symlinks.take() {
                 None | Some(b"off") => Symlinks::Refused,
                 Some(b"on") => Symlinks::WithinRoot,
                 Some(_) => return Err("symlinks= must be \"on\" or \"off\"".into()),
             };
             Where::Root { path: parse_root(conf, root)?, symlinks }
         }
-        (None, Some(location)) => {
-            if symlinks.is_some() {
-                return Err("symlinks= goes with root=".into());
-            }
+        (None, Some(location), None) => {
             Where::Location(not_everything("location=", directory("location=", location)?)?)
         }
-        (None, None) => return Err("needs root=DIRECTORY or location=/PREFIX/".into()),
-        (Some(_), Some(_)) => return Err("takes root= or location=, not both".into()),
+        (None, None, Some(url)) => {
+            let via = via.take().ok_or("url= needs via=, a location that fetches $download_url")?;
+            let origin = Origin::parse(url)
+                .map_err(|error| format!("url=\"{}\": {error}", url.escape_ascii()))?;
+            Where::Url { origin, via: not_everything("via=", directory("via=", via)?)? }
+        }
+        (None, None, None) => {
+            return Err("needs root=DIRECTORY, location=/PREFIX/ or url=URL".into());
+        }
+        _ => return Err("takes one of root=, location= and url=".into()),
     };
+    if symlinks.is_some() {
+        return Err("symlinks= goes with root=".into());
+    }
+    if via.is_some() {
+        return Err("via= goes with url=".into());
+    }
     Ok(Storage { name, place })
 }
 

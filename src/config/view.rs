@@ -9,18 +9,22 @@ use crate::nginx::{Conf, ConfError, LocationKind, Template};
 #[derive(Clone)]
 pub(crate) enum View {
     /// The app says which.
-    Object(AskUri),
+    Object(LocalUri),
     /// A name below a storage, without asking.
     Storage { storage: String, names: Names },
     /// A path below a literal root, without asking.
     Path { root: Directory, template: Template },
+    /// A URL below a storage's `url=`.
+    Http(Template),
+    /// What another location makes.
+    Virtual(LocalUri),
     /// Not at all: nginx does what it does without the module.
     Off,
 }
 
-/// The location that is asked.
+/// A location that is asked, or that makes the file.
 #[derive(Clone)]
-pub(crate) struct AskUri {
+pub(crate) struct LocalUri {
     pub(crate) path: Template,
     /// What follows a question mark in nginx.conf. One that comes with a variable's value is
     /// part of the path: what a client writes cannot turn into arguments.
@@ -43,15 +47,19 @@ impl View {
             Self::Object(_) => "object",
             Self::Storage { .. } => "storage",
             Self::Path { .. } => "path",
+            Self::Http(_) => "http",
+            Self::Virtual(_) => "virtual",
             Self::Off => "off",
         }
     }
 }
 
-/// `object URI`, `storage NAME [PATH]`, `path ABSOLUTE-PATH` or `off`
+/// `object URI`, `storage NAME [PATH]`, `path ABSOLUTE-PATH`, `http URL`, `virtual URI` or `off`
 pub(super) fn parse(conf: &mut Conf<'_>) -> Result<View, ConfError> {
     match conf.arguments()[..] {
-        [b"object", uri] => parse_object(conf, uri),
+        [b"object", uri] => Ok(View::Object(parse_uri(conf, uri)?)),
+        [b"virtual", uri] => Ok(View::Virtual(parse_uri(conf, uri)?)),
+        [b"http", url] => Ok(View::Http(conf.template(url)?)),
         [b"storage", name] => Ok(View::Storage {
             storage: String::from_utf8_lossy(name).into_owned(),
             names: Names::UriBelow(location_prefix(conf)?),
@@ -62,12 +70,12 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<View, ConfError> {
         }),
         [b"path", path] => parse_path(conf, path),
         [b"off"] => Ok(View::Off),
-        [view @ (b"object" | b"storage" | b"path" | b"off"), ..] => {
+        [view @ (b"object" | b"storage" | b"path" | b"http" | b"virtual" | b"off"), ..] => {
             Err(format!("wrong number of arguments for the view \"{}\"", view.escape_ascii())
                 .into())
         }
         [view, ..] => Err(format!(
-            "unknown view \"{}\": object, storage, path or off is expected",
+            "unknown view \"{}\": object, storage, path, http, virtual or off is expected",
             view.escape_ascii()
         )
         .into()),
@@ -75,7 +83,7 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<View, ConfError> {
     }
 }
 
-fn parse_object(conf: &mut Conf<'_>, uri: &[u8]) -> Result<View, ConfError> {
+fn parse_uri(conf: &mut Conf<'_>, uri: &[u8]) -> Result<LocalUri, ConfError> {
     if !matches!(uri.first(), Some(b'/' | b'$')) {
         return Err(format!(
             "\"{}\" is no URI of a location: it must begin with a slash",
@@ -86,7 +94,7 @@ fn parse_object(conf: &mut Conf<'_>, uri: &[u8]) -> Result<View, ConfError> {
     let mut halves = uri.splitn(2, |&c| c == b'?');
     let path = conf.template(halves.next().unwrap_or_default())?;
     let args = halves.next().map(|args| conf.template(args)).transpose()?;
-    Ok(View::Object(AskUri { path, args }))
+    Ok(LocalUri { path, args })
 }
 
 fn parse_path(conf: &mut Conf<'_>, path: &[u8]) -> Result<View, ConfError> {

@@ -2,24 +2,24 @@
 
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
-use nginx_download_core::media;
+use nginx_download_core::reference::Convention;
+use nginx_download_core::{header, media};
 
-use crate::config::AskUri;
-use crate::deliver::{Granted, relay};
+use crate::config::LocalUri;
+use crate::deliver::{AppResponse, Granted, Metadata, Said, relay};
+use crate::entry::intercept;
 use crate::exchange::{Decision, Exchange};
 use crate::nginx::{Answer, End, Question, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Download, Request, deliver, locate};
 
 /// Asks the location that `uri` names; the story goes on in [`answered`].
-pub(crate) fn ask(request: Request<'_>, exchange: &Exchange, uri: &AskUri) -> Outcome {
-    let path = request.eval(&uri.path)?;
-    check(path)?;
-    let args = uri.args.as_ref().map_or(Ok(&b""[..]), |args| request.eval(args))?;
+pub(crate) fn ask(request: Request<'_>, exchange: &Exchange, uri: &LocalUri) -> Outcome {
+    let (path, args) = evaluate(request, uri)?;
     let question = Question::<Download> {
         uri: path,
         args,
-        withhold: nginx_download_core::header::withheld_from_app,
+        withhold: header::withheld_from_app,
         limit: request.loc_conf().grant_max_size(),
         then: answered,
     };
@@ -30,14 +30,20 @@ pub(crate) fn ask(request: Request<'_>, exchange: &Exchange, uri: &AskUri) -> Ou
     }
 }
 
-/// A variable may have put anything into the URI that selects the location.
-fn check(uri: &[u8]) -> Result<(), Refusal> {
+/// The URI and the arguments of a location, for this request. A variable may have put anything
+/// into the URI, which must still select a location.
+pub(crate) fn evaluate<'r>(
+    request: Request<'r>,
+    local: &LocalUri,
+) -> Result<(&'r [u8], &'r [u8]), Refusal> {
+    let uri = request.eval(&local.path)?;
+    let args = local.args.as_ref().map_or(Ok(&b""[..]), |args| request.eval(args))?;
     let traverses = uri.split(|&c| c == b'/').any(|segment| segment == b"..");
     if uri.first() != Some(&b'/') || traverses || uri.contains(&0) {
         let uri = uri.escape_ascii();
-        return Err(Refusal::new(Failure::BadPath, format!("no location to ask: \"{uri}\"")));
+        return Err(Refusal::new(Failure::BadPath, format!("no location has the URI \"{uri}\"")));
     }
-    Ok(())
+    Ok((uri, args))
 }
 
 fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
@@ -52,7 +58,13 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
     let refuse = |failure, detail: String| Err(Refusal::new(failure, detail));
     let app = answer.app_status();
     match answer.status() {
-        200 => grant(request, exchange, answer),
+        200 => {
+            let intercept = request.loc_conf().intercept();
+            match intercept::find(answer.app_headers(), intercept)? {
+                Some(reference) => referred(request, exchange, answer, reference),
+                None => grant(request, exchange, answer),
+            }
+        }
         status @ (301 | 302 | 303 | 307 | 308) => {
             Refusal::new(Failure::Redirected, format!("the app answered {status}"))
                 .note(request, exchange);
@@ -77,6 +89,25 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
     }
 }
 
+/// The app refers to a file as it would to any server, and `download_intercept` allows it.
+fn referred(
+    request: Request<'_>,
+    exchange: &Exchange,
+    answer: &Answer<'_>,
+    reference: (Convention, &[u8]),
+) -> Outcome {
+    let accel = answer.app_headers().filter(|(name, _)| header::is_accel(name));
+    let app = AppResponse {
+        content_type: answer.content_type(),
+        charset: answer.charset(),
+        modified: answer.last_modified(),
+        body_length: u64::try_from(answer.body().len()).ok(),
+        fields: answer.headers().chain(accel).collect(),
+    };
+    exchange.decision.set(Decision::Asked);
+    intercept::send(request, exchange, reference, Metadata::of_app(request, app))
+}
+
 fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outcome {
     let media_type = answer.content_type();
     if !media::is_grant(media_type) {
@@ -98,7 +129,19 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
             format!("the app's grant has Content-Encoding \"{coding}\", which is not undone"),
         ));
     }
-    match answer.end() {
+    let grant = read(request, answer.end(), answer.body())?;
+    exchange.decision.set(Decision::Asked);
+    exchange.source.set(Some(grant.file.kind()));
+    let target = locate::locate(request, &grant.file)?;
+    // The app may open or renew a session on the occasion.
+    let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
+    let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
+    deliver::deliver(request, exchange, target, Said::Granted(Granted { grant, cookies }))
+}
+
+/// A grant of the app, strictly read.
+pub(crate) fn read(request: Request<'_>, end: End, body: &[u8]) -> Result<Grant, Refusal> {
+    match end {
         End::Whole => {}
         End::Oversize => {
             let limit = request.loc_conf().grant_max_size();
@@ -117,13 +160,5 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
             ));
         }
     }
-    let grant = Grant::from_json(answer.body())
-        .map_err(|error| Refusal::new(Failure::GrantInvalid, error.to_string()))?;
-    exchange.decision.set(Decision::Asked);
-    exchange.source.set(Some(grant.file.kind()));
-    let target = locate::locate(request, &grant.file)?;
-    // The app may open or renew a session on the occasion.
-    let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
-    let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
-    deliver::deliver(request, exchange, target, Some(Granted { grant, cookies }))
+    Grant::from_json(body).map_err(|error| Refusal::new(Failure::GrantInvalid, error.to_string()))
 }

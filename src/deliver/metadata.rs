@@ -6,8 +6,8 @@ use std::{fmt, mem};
 use nginx_download_core::disposition::{self, Disposition};
 use nginx_download_core::etag::EntityTag;
 use nginx_download_core::failure::Failure;
-use nginx_download_core::header::{HeaderName, HeaderValue};
-use nginx_download_core::media::{Charset, ContentCoding, MediaType};
+use nginx_download_core::header::{self, HeaderName, HeaderValue};
+use nginx_download_core::media::{self, Charset, ContentCoding, MediaType};
 
 use super::Granted;
 use crate::Request;
@@ -15,12 +15,28 @@ use crate::exchange::Exchange;
 use crate::nginx::{Level, NoMemory, Response, Template};
 use crate::refusal::Refusal;
 
+/// The response of an app that refers to a file.
+pub(crate) struct AppResponse<'r> {
+    pub(crate) content_type: &'r [u8],
+    /// As nginx has understood it.
+    pub(crate) charset: &'r [u8],
+    /// Last-Modified in Unix seconds.
+    pub(crate) modified: Option<i64>,
+    /// The announced length of the body.
+    pub(crate) body_length: Option<u64>,
+    /// All other fields, those meant for the server included.
+    pub(crate) fields: Vec<(&'r [u8], &'r [u8])>,
+}
+
 /// What is said about a file, ready to be said.
+#[derive(Default)]
 pub(crate) struct Metadata {
     disposition: Option<String>,
     mimetype: Option<MediaType>,
     charset: Option<Charset>,
     encoding: Option<ContentCoding>,
+    /// It is the coding of the file, not that of a body that the app sent in its place.
+    encoding_is_sure: bool,
     etag: Option<EntityTag>,
     modified: Option<i64>,
     size: Option<u64>,
@@ -78,6 +94,7 @@ impl Metadata {
             charset: grant.as_mut().and_then(|grant| grant.charset.take()),
             encoding: grant.as_mut().and_then(|grant| grant.encoding.take()),
             etag: grant.as_mut().and_then(|grant| grant.etag.take()),
+            encoding_is_sure: true,
             modified: grant.as_ref().and_then(|grant| grant.modified),
             size: grant.as_ref().and_then(|grant| grant.size),
             headers,
@@ -108,6 +125,72 @@ impl Metadata {
             ContentCoding::parse,
         )?;
         Ok(metadata)
+    }
+
+    /// What the app's own response says: all of its header fields but those that are about the
+    /// body that it did not send.
+    pub(crate) fn of_app(request: Request<'_>, app: AppResponse<'_>) -> Self {
+        let mimetype = MediaType::parse(app.content_type).ok();
+        // nginx takes a charset parameter for its own use, and leaves it in the type.
+        let charset = Charset::parse(app.charset)
+            .ok()
+            .filter(|_| mimetype.as_ref().is_some_and(|mimetype| mimetype.charset().is_none()));
+        let mut metadata = Self {
+            mimetype,
+            charset,
+            modified: app.modified,
+            // An empty body is in no coding: what is said of it is meant for the file.
+            encoding_is_sure: app.body_length == Some(0),
+            ..Self::default()
+        };
+        for (name, value) in app.fields {
+            let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+            if is("ETag") {
+                metadata.etag = EntityTag::parse(value).ok();
+            } else if is("Content-Encoding") {
+                metadata.encoding = ContentCoding::parse(value).ok();
+            } else if is("X-Accel-Limit-Rate") {
+                metadata.heed_limit_rate(request, value);
+            } else if is("X-Accel-Charset") && value != b"off" {
+                metadata.charset = Charset::parse(value).ok();
+            } else if is("Last-Modified")
+                || is("Server")
+                || is("Date")
+                || header::is_accel(name)
+                || header::is_hop_by_hop_or_framing(name)
+            {
+                continue;
+            } else if let (Ok(name), Ok(value)) =
+                (HeaderName::parse(name), HeaderValue::parse(value))
+            {
+                metadata.headers.push((name, value));
+            }
+        }
+        metadata
+    }
+
+    /// nginx takes a number and ignores the rest, `off` included, which some apps send.
+    fn heed_limit_rate(&mut self, request: Request<'_>, value: &[u8]) {
+        let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        self.limit_rate = if value == b"off" { Some(0) } else { number };
+        if self.limit_rate.is_none() {
+            let value = value.escape_ascii();
+            let text = format_args!("download: X-Accel-Limit-Rate \"{value}\" is no number");
+            request.log(Level::Warn, 0, text);
+        }
+    }
+
+    /// The app's response is about this file.
+    pub(crate) fn for_file(mut self, exchange: &Exchange, file_name: &[u8]) -> Self {
+        if let Some(encoding) = &self.encoding
+            && !self.encoding_is_sure
+            && !media::is_coding_of(file_name, encoding)
+        {
+            self.encoding = None;
+        }
+        let _ = exchange.basename.set(disposition::basename(file_name));
+        self.typed_by = file_name.to_vec();
+        self
     }
 
     /// Does the app vouch for a version of the file?

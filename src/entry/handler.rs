@@ -3,7 +3,9 @@
 use nginx_download_core::failure::Failure;
 
 use crate::config::{Names, View};
+use crate::deliver::Said;
 use crate::exchange::Exchange;
+use crate::locate::Target;
 use crate::nginx::{Method, Status};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Request, decide, deliver, locate};
@@ -50,10 +52,19 @@ fn start(request: Request<'_>, exchange: &Exchange, view: &View) -> Outcome {
             let storage = locate::storage(request, storage.as_bytes())?;
             locate::in_storage(storage, path, Failure::BadPath)?
         }
+        View::Http(template) => {
+            exchange.source.set(Some("url"));
+            locate::in_declared_origin(request, request.eval(template)?, Failure::BadPath)?
+        }
+        View::Virtual(uri) => {
+            exchange.source.set(Some("location"));
+            let (uri, args) = decide::ask::evaluate(request, uri)?;
+            Target::Location { storage: None, uri: uri.to_vec(), args: args.to_vec() }
+        }
         View::Path { root, template } => {
             exchange.source.set(Some("path"));
             locate::in_root(root, request.eval(template)?)?
         }
     };
-    deliver::deliver(request, exchange, target, None)
+    deliver::deliver(request, exchange, target, Said::ByLocation)
 }

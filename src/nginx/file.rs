@@ -129,6 +129,37 @@ impl<'r, M> Request<'r, M> {
     }
 }
 
+impl<M> Request<'_, M> {
+    /// Removes the name of a file below the directory `root`. That it may fail is logged.
+    pub(crate) fn remove_file(self, root: &[u8], path: &[u8]) {
+        let (folder, name) = match path.iter().rposition(|&c| c == b'/') {
+            Some(slash) => path.split_at(slash),
+            None => (&b"."[..], path),
+        };
+        let name = name.strip_prefix(b"/").unwrap_or(name);
+        let pool = self.pool();
+        let removed = pool.copy(folder).and_then(|folder| {
+            let full = pool.concat(&[root, b"/", folder])?;
+            let name = pool.copy(name)?;
+            // SAFETY: every location has the core module's configuration, which outlives the
+            // request.
+            let location = unsafe { &*core_location(self) };
+            let opening = Opening { pool, location, root: root.len(), full };
+            let flags = libc::O_PATH | libc::O_DIRECTORY;
+            Ok(match opening.open_beneath(libc::RESOLVE_NO_SYMLINKS, flags) {
+                // SAFETY: the folder is open, and a NUL follows the name.
+                Ok(at) => unsafe { libc::unlinkat(at.0, name.as_ptr().cast(), 0) == 0 },
+                Err(_) => false,
+            })
+        });
+        if !removed.unwrap_or(false) {
+            let path = path.escape_ascii();
+            let text = format_args!("download: the temporary file \"{path}\" cannot be removed");
+            self.log(Level::Error, errno(), text);
+        }
+    }
+}
+
 fn core_location<M>(request: Request<'_, M>) -> *const ngx_http_core_loc_conf_t {
     // SAFETY: every location has the core module's configuration.
     unsafe {
@@ -152,7 +183,7 @@ enum Missing {
     File(OpenError),
 }
 
-/// openat2(2) is not there, or a sandbox forbids it: found out once per worker.
+/// The kernel has no openat2(2): found out once per worker.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
 /// A concurrent rename makes openat2(2) give up with EAGAIN; so often it is tried again.
@@ -170,14 +201,18 @@ impl<'r> Opening<'r, '_> {
 
     /// The one system call way. `extra` is added to the resolve flags.
     fn beneath(&self, extra: u64) -> Result<Descriptor, Missing> {
+        // O_NONBLOCK: opening a FIFO must not wait for a writer.
+        self.open_beneath(extra, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
+    }
+
+    fn open_beneath(&self, extra: u64, flags: c_int) -> Result<Descriptor, Missing> {
         if NO_OPENAT2.load(Ordering::Relaxed) {
             return Err(Missing::Openat2);
         }
         let root = self.open_root().map_err(Missing::File)?;
         // SAFETY: all zero is a valid open_how.
         let mut how: libc::open_how = unsafe { zeroed() };
-        // O_NONBLOCK: opening a FIFO must not wait for a writer.
-        how.flags = (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64;
+        how.flags = (flags | libc::O_CLOEXEC) as u64;
         how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS | extra;
         for _ in 0..RACES {
             // SAFETY: the path is NUL-terminated, one byte past the slice of `full`; the root
@@ -193,10 +228,12 @@ impl<'r> Opening<'r, '_> {
             }
             return Err(match errno() {
                 libc::EAGAIN | libc::EINTR => continue,
-                libc::ENOSYS | libc::EPERM => {
+                libc::ENOSYS => {
                     NO_OPENAT2.store(true, Ordering::Relaxed);
                     Missing::Openat2
                 }
+                // A sandbox that does not know it, or a file that nobody may open.
+                libc::EPERM => Missing::Openat2,
                 libc::EXDEV => Missing::File(OpenError::Outside),
                 libc::ELOOP => Missing::File(OpenError::Symlink),
                 errno => Missing::File(OpenError::Os(errno)),

@@ -18,7 +18,7 @@ use nginx_sys::{
 use super::module::HttpModule;
 use super::request::Request;
 use super::subrequest::{consume, question_of};
-use super::{Status, bits, guard};
+use super::{Status, bits, collect, guard};
 
 /// The filter that comes after one of ours.
 struct Next<F>(UnsafeCell<Option<F>>);
@@ -48,16 +48,20 @@ type HeaderFilter = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
 type BodyFilter = unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t;
 
 static AFTER_TOP: Next<HeaderFilter> = Next::nobody();
+static AFTER_TOP_BODY: Next<BodyFilter> = Next::nobody();
 static AFTER_CAPTURE_HEADER: Next<HeaderFilter> = Next::nobody();
 static AFTER_CAPTURE_BODY: Next<BodyFilter> = Next::nobody();
 
-/// Makes the top filter the first of the header filters.
+/// Makes the top filter the first of the filters, but for those that ask to stand above it.
 pub(crate) unsafe extern "C" fn install_top<M: HttpModule>(_cf: *mut ngx_conf_t) -> ngx_int_t {
     // SAFETY: nginx reads its configuration on one thread.
     unsafe {
         let first: ngx_http_output_header_filter_pt = ngx_http_top_header_filter;
         AFTER_TOP.set(first);
         ngx_http_top_header_filter = Some(top_header::<M>);
+        let first: ngx_http_output_body_filter_pt = ngx_http_top_body_filter;
+        AFTER_TOP_BODY.set(first);
+        ngx_http_top_body_filter = Some(top_body::<M>);
     }
     Status::OK.0
 }
@@ -85,13 +89,32 @@ unsafe extern "C" fn top_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ng
     // SAFETY: nginx passes a live request.
     unsafe {
         let request = Request::<M>::from_raw(r);
-        if let Some(exchange) = request.exchange() {
-            let filter = || M::filter_header(request, exchange);
-            if let Err(status) = guard::shield(Err(Status::ERROR), filter) {
-                return status.0;
+        let filtered = match request.exchange() {
+            Some(exchange) => {
+                guard::shield(Err(Status::ERROR), || M::filter_header(request, exchange))
             }
+            None if request.has_app_response() && question_of::<M>(r).is_none() => {
+                guard::shield(Err(Status::ERROR), || M::filter_app(request))
+            }
+            None => Ok(()),
+        };
+        match filtered {
+            Ok(()) => next_header(&AFTER_TOP, r),
+            Err(status) => status.0,
         }
-        next_header(&AFTER_TOP, r)
+    }
+}
+
+unsafe extern "C" fn top_body<M: HttpModule>(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: nginx passes a live request and a live chain, or null to send what is pending.
+    unsafe {
+        match collect::filter::<M>(r, chain) {
+            Some(status) => status,
+            None => AFTER_TOP_BODY.filter().map_or(Status::ERROR.0, |filter| filter(r, chain)),
+        }
     }
 }
 

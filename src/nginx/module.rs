@@ -5,7 +5,9 @@
 use core::ffi::{c_char, c_void};
 
 use nginx_sys::{
-    ngx_conf_t, ngx_cycle_t, ngx_http_module_t, ngx_http_request_t, ngx_int_t, ngx_module_t,
+    ngx_array_push, ngx_conf_t, ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t,
+    ngx_http_core_module, ngx_http_handler_pt, ngx_http_module_t, ngx_http_phase_t,
+    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t,
 };
 
 use super::conf::{Conf, ConfError, Directive};
@@ -34,6 +36,9 @@ pub(crate) trait HttpModule: Sized + 'static {
     /// The module's descriptor.
     fn raw() -> RawModule;
 
+    /// The descriptor of the filter at the top of the chain.
+    fn raw_filter() -> RawModule;
+
     /// `child` inherits from `parent`; `conf.location()` is the child.
     fn merge(
         conf: &mut Conf<'_>,
@@ -47,13 +52,22 @@ pub(crate) trait HttpModule: Sized + 'static {
     /// Sees the header of each response that a request with an exchange gets, first of all
     /// filters.
     fn filter_header(request: Request<'_, Self>, exchange: &Self::Exchange) -> Result<(), Status>;
+
+    /// Sees the header of each response of an app, for requests without an exchange.
+    fn filter_app(request: Request<'_, Self>) -> Result<(), Status>;
+
+    /// Does anybody need [`HttpModule::before_content`]?
+    fn has_before_content(main: &Self::MainConf) -> bool;
+
+    /// Sees each request right before it is answered.
+    fn before_content(request: Request<'_, Self>) -> Result<(), Status>;
 }
 
 /// The callbacks that nginx is given.
 pub(crate) const fn callbacks<M: HttpModule>() -> ngx_http_module_t {
     ngx_http_module_t {
         preconfiguration: Some(preconfiguration::<M>),
-        postconfiguration: None,
+        postconfiguration: Some(postconfiguration::<M>),
         create_main_conf: Some(create::<M::MainConf>),
         init_main_conf: None,
         create_srv_conf: None,
@@ -83,6 +97,35 @@ unsafe extern "C" fn preconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx
     // SAFETY: nginx passes the configuration that it reads.
     let conf = unsafe { Conf::from_raw(cf) };
     guard::shield(Status::ERROR, || variable::register::<M>(&conf)).0
+}
+
+unsafe extern "C" fn postconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: nginx passes the configuration that it has read; the core module's main
+    // configuration has an array of handlers for each phase.
+    unsafe {
+        let conf = Conf::from_raw(cf);
+        if !M::has_before_content(conf.main_conf::<M>()) {
+            return Status::OK.0;
+        }
+        let ctx = (*cf).ctx.cast::<ngx_http_conf_ctx_t>();
+        let core = *(*ctx).main_conf.add(ngx_http_core_module.ctx_index);
+        let core = core.cast::<ngx_http_core_main_conf_t>();
+        let phases = (&raw mut (*core).phases).cast::<ngx_http_phase_t>();
+        let phase = phases.add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE as usize);
+        let slot = ngx_array_push(&raw mut (*phase).handlers).cast::<ngx_http_handler_pt>();
+        if slot.is_null() {
+            return Status::ERROR.0;
+        }
+        slot.write(Some(precontent_handler::<M>));
+    }
+    Status::OK.0
+}
+
+unsafe extern "C" fn precontent_handler<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx passes a live request that stays live during the call.
+    let request = unsafe { Request::<M>::from_raw(r) };
+    let done = guard::shield(Err(Status::INTERNAL_SERVER_ERROR), || M::before_content(request));
+    done.map_or_else(|status| status.0, |()| Status::DECLINED.0)
 }
 
 unsafe extern "C" fn create<T: Default + 'static>(cf: *mut ngx_conf_t) -> *mut c_void {

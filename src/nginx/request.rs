@@ -160,6 +160,12 @@ impl<'r, M> Request<'r, M> {
         u64::try_from(sent).unwrap_or(0).saturating_sub(header as u64)
     }
 
+    /// Is it what a client asked for, not a part of something else?
+    pub(crate) fn is_main(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { (*self.as_ptr()).main == self.as_ptr() }
+    }
+
     /// Does what is being sent stand in for an error, by `error_page` or by nginx's own page?
     pub(crate) fn is_error_page(self) -> bool {
         // SAFETY: the request is live. `error_page 404 = @name` leaves err_status at 0.

@@ -29,6 +29,8 @@ pub(crate) enum Body<'r> {
     File(OpenFile<'r>),
     /// Bytes that live as long as the request.
     Memory(&'r [u8]),
+    /// Parts of files, one after the other: a file, its first byte, and how many of them.
+    Parts(Vec<(OpenFile<'r>, u64, u64)>),
 }
 
 impl<'r> Response<'r> {
@@ -231,6 +233,78 @@ impl<'r> Response<'r> {
         }
     }
 
+    /// Drops all header fields whose name `drop` picks.
+    pub(crate) fn remove_where(self, drop: fn(&[u8]) -> bool) {
+        // SAFETY: the list is the request's own; a field with hash 0 is not sent.
+        unsafe {
+            for field in fields(&(*self.out()).headers) {
+                if drop(as_bytes((*field).key)) {
+                    (*field).hash = 0;
+                }
+            }
+        }
+    }
+
+    /// Content-Type and the length of it that is before the parameters; the charset, where
+    /// nginx knows it.
+    pub(crate) fn content_type(self) -> (&'r [u8], &'r [u8]) {
+        // SAFETY: both live as long as the request.
+        unsafe { (as_bytes((*self.out()).content_type), as_bytes((*self.out()).charset)) }
+    }
+
+    /// Last-Modified in Unix seconds.
+    pub(crate) fn last_modified(self) -> Option<i64> {
+        // SAFETY: the request is live.
+        Some(unsafe { (*self.out()).last_modified_time }).filter(|&time| time >= 0)
+    }
+
+    /// Takes all that was said so far, as if the request had just arrived, but for Server and
+    /// Date. Gives the header fields in their order.
+    pub(crate) fn take_headers(self) -> Vec<(&'r [u8], &'r [u8])> {
+        let mut taken = Vec::new();
+        // SAFETY: the fields live as long as the request; one with hash 0 is not sent.
+        unsafe {
+            let out = self.out();
+            for field in fields(&(*out).headers) {
+                if (*field).hash == 0 || field == (*out).server || field == (*out).date {
+                    continue;
+                }
+                (*field).hash = 0;
+                taken.push((as_bytes((*field).key), as_bytes((*field).value)));
+            }
+            for typed in [
+                &raw mut (*out).etag,
+                &raw mut (*out).last_modified,
+                &raw mut (*out).content_encoding,
+                &raw mut (*out).content_length,
+                &raw mut (*out).content_range,
+                &raw mut (*out).accept_ranges,
+                &raw mut (*out).www_authenticate,
+                &raw mut (*out).location,
+                &raw mut (*out).refresh,
+                &raw mut (*out).expires,
+            ] {
+                *typed = ptr::null_mut();
+            }
+            // An array before nginx 1.23, a pointer since: all zero is none.
+            (&raw mut (*out).cache_control).write_bytes(0, 1);
+            (&raw mut (*out).link).write_bytes(0, 1);
+            (*out).content_type = ngx_str_t::empty();
+            (*out).content_type_len = 0;
+            (*out).content_type_lowcase = ptr::null_mut();
+            (*out).charset = ngx_str_t::empty();
+            (*out).override_charset = ptr::null_mut();
+            (*out).content_length_n = -1;
+            (*out).last_modified_time = -1;
+            (*out).status = 0;
+            (*out).status_line.len = 0;
+            bits::NGX_HTTP_REQUEST_ALLOW_RANGES.set(self.request(), 0);
+            bits::NGX_HTTP_REQUEST_SINGLE_RANGE.set(self.request(), 0);
+            bits::NGX_HTTP_REQUEST_DISABLE_NOT_MODIFIED.set(self.request(), 0);
+        }
+        taken
+    }
+
     /// Lets the response's own Cache-Control and Expires win over the location's `expires`.
     ///
     /// ngx_http_set_expires() writes over the fields that these pointers lead to, or adds its
@@ -267,55 +341,98 @@ impl<'r> Response<'r> {
     /// Sends header and body. All that can fail for want of memory is done before the header
     /// goes out.
     pub(crate) fn send(self, body: Body<'r>) -> Status {
-        let buffer = match self.buffer(body) {
-            Ok(buffer) => buffer.as_ptr(),
+        let chain = match self.chain(body) {
+            Ok(chain) => chain.as_ptr(),
             Err(failed) => return failed.into(),
         };
-        // SAFETY: the request is live and its header not sent; the chain link need not outlive
-        // the call (ngx_http_output_filter() copies links it keeps).
+        // SAFETY: the request is live and its header not sent.
         unsafe {
             let r = self.request();
             let header = Status(ngx_http_send_header(r));
             if header.ends_response() || bits::NGX_HTTP_REQUEST_HEADER_ONLY.is_set(r) {
                 return header;
             }
-            let empty = !bits::NGX_BUF_IN_FILE.is_set(buffer) && (*buffer).pos == (*buffer).last;
+            let first = (*chain).buf;
+            let empty = !bits::NGX_BUF_IN_FILE.is_set(first) && (*first).pos == (*first).last;
             if empty && r != (*r).main {
                 return header;
             }
-            let mut chain = ngx_chain_t { buf: buffer, next: ptr::null_mut() };
-            Status(ngx_http_output_filter(r, &raw mut chain))
+            Status(ngx_http_output_filter(r, chain))
         }
     }
 
-    fn buffer(self, body: Body<'r>) -> Result<NonNull<ngx_buf_t>, NoMemory> {
+    fn chain(self, body: Body<'r>) -> Result<NonNull<ngx_chain_t>, NoMemory> {
+        let mut buffers = match body {
+            Body::Memory(bytes) => vec![self.memory(bytes)?],
+            Body::File(file) => {
+                let size = file.size();
+                vec![self.part(&file, 0, size)?]
+            }
+            Body::Parts(parts) => {
+                let of = |(file, first, length): &(OpenFile<'r>, u64, u64)| {
+                    self.part(file, *first, *length)
+                };
+                // nginx takes an empty buffer in the middle for a bug.
+                let parts = parts.iter().filter(|(_, _, length)| *length > 0);
+                parts.map(of).collect::<Result<_, _>>()?
+            }
+        };
+        if buffers.is_empty() {
+            buffers.push(self.memory(b"")?);
+        }
+        let mut chain: *mut ngx_chain_t = ptr::null_mut();
+        for (index, buffer) in buffers.iter().enumerate().rev() {
+            let link: NonNull<ngx_chain_t> = self.pool().zeroed()?;
+            // SAFETY: link and buffer are ours.
+            unsafe {
+                if index + 1 == buffers.len() {
+                    let r = self.request();
+                    bits::NGX_BUF_LAST_BUF.set(buffer.as_ptr(), u32::from(r == (*r).main));
+                    bits::NGX_BUF_LAST_IN_CHAIN.set(buffer.as_ptr(), 1);
+                }
+                (*link.as_ptr()).buf = buffer.as_ptr();
+                (*link.as_ptr()).next = chain;
+            }
+            chain = link.as_ptr();
+        }
+        NonNull::new(chain).ok_or(NoMemory)
+    }
+
+    /// A buffer over `bytes`.
+    fn memory(self, bytes: &'r [u8]) -> Result<NonNull<ngx_buf_t>, NoMemory> {
         let buffer: NonNull<ngx_buf_t> = self.pool().zeroed()?;
         let b = buffer.as_ptr();
         // SAFETY: the buffer is ours and zero, which is what ngx_calloc_buf() gives.
         unsafe {
-            match body {
-                Body::Memory(bytes) => {
-                    (*b).pos = bytes.as_ptr().cast_mut();
-                    (*b).last = (*b).pos.add(bytes.len());
-                    (*b).start = (*b).pos;
-                    (*b).end = (*b).last;
-                    bits::NGX_BUF_MEMORY.set(b, u32::from(!bytes.is_empty()));
-                }
-                Body::File(open) => {
-                    let file: NonNull<ngx_file_t> = self.pool().zeroed()?;
-                    let f = file.as_ptr();
-                    (*f).fd = open.descriptor();
-                    (*f).name = ngx_str(open.path());
-                    (*f).log = (*(*self.request()).connection).log;
-                    bits::NGX_FILE_DIRECTIO.set(f, open.directio().into());
-                    (*b).file = f;
-                    (*b).file_last = i64::try_from(open.size()).unwrap_or(i64::MAX);
-                    bits::NGX_BUF_IN_FILE.set(b, u32::from(open.size() > 0));
-                }
-            }
-            let r = self.request();
-            bits::NGX_BUF_LAST_BUF.set(b, u32::from(r == (*r).main));
-            bits::NGX_BUF_LAST_IN_CHAIN.set(b, 1);
+            (*b).pos = bytes.as_ptr().cast_mut();
+            (*b).last = (*b).pos.add(bytes.len());
+            (*b).start = (*b).pos;
+            (*b).end = (*b).last;
+            bits::NGX_BUF_MEMORY.set(b, u32::from(!bytes.is_empty()));
+        }
+        Ok(buffer)
+    }
+
+    /// A buffer over `length` bytes of a file.
+    fn part(
+        self,
+        open: &OpenFile<'r>,
+        first: u64,
+        length: u64,
+    ) -> Result<NonNull<ngx_buf_t>, NoMemory> {
+        let buffer: NonNull<ngx_buf_t> = self.pool().zeroed()?;
+        let file: NonNull<ngx_file_t> = self.pool().zeroed()?;
+        let (b, f) = (buffer.as_ptr(), file.as_ptr());
+        // SAFETY: as in `memory`; the file lives in the request's pool.
+        unsafe {
+            (*f).fd = open.descriptor();
+            (*f).name = ngx_str(open.path());
+            (*f).log = (*(*self.request()).connection).log;
+            bits::NGX_FILE_DIRECTIO.set(f, open.directio().into());
+            (*b).file = f;
+            (*b).file_pos = i64::try_from(first).unwrap_or(i64::MAX);
+            (*b).file_last = i64::try_from(first.saturating_add(length)).unwrap_or(i64::MAX);
+            bits::NGX_BUF_IN_FILE.set(b, u32::from(length > 0));
         }
         Ok(buffer)
     }

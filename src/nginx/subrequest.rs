@@ -102,6 +102,12 @@ impl<'r> Answer<'r> {
         u16::try_from(status).ok().filter(|&status| status != 0)
     }
 
+    /// Last-Modified in Unix seconds.
+    pub(crate) fn last_modified(&self) -> Option<i64> {
+        // SAFETY: as in `status`.
+        Some(unsafe { (*self.subrequest).headers_out.last_modified_time }).filter(|&t| t >= 0)
+    }
+
     /// The `charset` that nginx took off the Content-Type.
     pub(crate) fn charset(&self) -> &'r [u8] {
         // SAFETY: as in `status`.
@@ -116,6 +122,19 @@ impl<'r> Answer<'r> {
     /// How the body ended.
     pub(crate) fn end(&self) -> End {
         self.end
+    }
+
+    /// The header fields of the app's response as it came, those included that nginx hides.
+    pub(crate) fn app_headers(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
+        // SAFETY: as in `status`.
+        unsafe {
+            let upstream = (*self.subrequest).upstream.as_ref();
+            upstream
+                .map(|upstream| &upstream.headers_in.headers)
+                .into_iter()
+                .flat_map(|list| fields(list))
+                .map(|field| (as_bytes((*field).key), as_bytes((*field).value)))
+        }
     }
 
     /// Name and value of all other header fields.
@@ -180,6 +199,39 @@ impl<'r, M: HttpModule> Request<'r, M> {
         })
     }
 
+    /// Hides header fields of the client from whoever is asked next. nginx itself goes on to
+    /// honour those that it has understood, such as Range.
+    pub(crate) fn withhold(self, withhold: fn(&[u8]) -> bool) -> Result<(), Status> {
+        // SAFETY: the list is the request's own.
+        let any = unsafe {
+            fields(&(*self.as_ptr()).headers_in.headers)
+                .any(|field| withhold(as_bytes((*field).key)))
+        };
+        if any {
+            let headers = self.headers_without(withhold)?;
+            // SAFETY: nobody walks the list meanwhile. `$http_cookie` and its like are read by
+            // these pointers.
+            unsafe {
+                place_headers(self.as_ptr(), headers);
+                let headers_in = &raw mut (*self.as_ptr()).headers_in;
+                if withhold(b"Authorization") {
+                    (*headers_in).authorization = ptr::null_mut();
+                }
+                if withhold(b"Cookie") {
+                    #[cfg(nginx_linked_headers)]
+                    {
+                        (*headers_in).cookie = ptr::null_mut();
+                    }
+                    #[cfg(not(nginx_linked_headers))]
+                    {
+                        (*headers_in).cookies.nelts = 0;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A copy of the client's header fields without those that `withhold` names.
     fn headers_without(self, withhold: fn(&[u8]) -> bool) -> Result<ngx_list_t, Status> {
         // SAFETY: the list is the request's own, and its fields live as long as the pool.
@@ -225,12 +277,8 @@ impl<'r, M: HttpModule> Request<'r, M> {
 unsafe fn replace_headers(sr: *mut ngx_http_request_t, headers: ngx_list_t) {
     // SAFETY: handed on to the caller.
     unsafe {
+        place_headers(sr, headers);
         let headers_in = &raw mut (*sr).headers_in;
-        (*headers_in).headers = headers;
-        // ngx_list_t points to its own first part until there is a second one.
-        if (*headers_in).headers.part.next.is_null() {
-            (*headers_in).headers.last = &raw mut (*headers_in).headers.part;
-        }
         (*headers_in).content_length_n = -1;
         bits::NGX_HTTP_HEADERS_IN_CHUNKED.set(headers_in, 0);
         (*headers_in).content_length = ptr::null_mut();
@@ -246,6 +294,20 @@ unsafe fn replace_headers(sr: *mut ngx_http_request_t, headers: ngx_list_t) {
         #[cfg(ngx_feature = "http_gzip")]
         {
             (*headers_in).accept_encoding = ptr::null_mut();
+        }
+    }
+}
+
+/// # Safety
+/// `r` is a live request; `headers` was made by `headers_without`.
+unsafe fn place_headers(r: *mut ngx_http_request_t, headers: ngx_list_t) {
+    // SAFETY: handed on to the caller.
+    unsafe {
+        let list = &raw mut (*r).headers_in.headers;
+        *list = headers;
+        // ngx_list_t points to its own first part until there is a second one.
+        if (*list).part.next.is_null() {
+            (*list).last = &raw mut (*list).part;
         }
     }
 }

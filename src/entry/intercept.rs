@@ -1,0 +1,171 @@
+//! Responses of ordinary proxied locations that refer to a file, by X-Accel-Redirect, X-Sendfile
+//! or one of their kin: the file is sent in the app's stead, with the app's header fields.
+
+use nginx_download_core::failure::Failure;
+use nginx_download_core::header::{self, HeaderName, HeaderValue};
+use nginx_download_core::media;
+use nginx_download_core::reference::{Convention, ReferenceError};
+
+use crate::Request;
+use crate::config::Intercept;
+use crate::decide;
+use crate::deliver::{self, AppResponse, Granted, Metadata, Said};
+use crate::exchange::{Decision, Exchange};
+use crate::locate::{self, Reference, Target};
+use crate::nginx::{End, Status};
+use crate::refusal::{Outcome, Refusal};
+
+/// What the client may not tell the app in the server's name.
+pub(crate) fn before_content(request: Request<'_>) -> Result<(), Status> {
+    if request.loc_conf().intercept().is_on() {
+        request.withhold(header::is_accel)?;
+    }
+    Ok(())
+}
+
+/// Sees the header of each response of an app.
+pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
+    let intercept = request.loc_conf().intercept();
+    if !intercept.is_on() {
+        return Ok(());
+    }
+    let response = request.response();
+    let reference = find(request.app_headers(), intercept);
+    response.remove_where(header::is_accel);
+    // A 206 is the app's own idea of a range of a body that it did not send. Any other status
+    // says something of its own.
+    if !matches!(response.status(), 200 | 206) {
+        return Ok(());
+    }
+    let Some(reference) = reference.transpose() else {
+        return if intercept.grant && response.status() == 200 { hold(request) } else { Ok(()) };
+    };
+
+    let exchange = request.begin(Exchange::new("intercept"))?;
+    exchange.decision.set(Decision::Asked);
+    let (content_type, charset) = response.content_type();
+    let modified = response.last_modified();
+    let mut fields = response.take_headers();
+    fields.extend(request.app_headers().filter(|(name, _)| header::is_accel(name)));
+    let body_length = request.app_body_length();
+    let app = AppResponse { content_type, charset, modified, body_length, fields };
+    let metadata = Metadata::of_app(request, app);
+    if !request.leave_app() {
+        return Err(Refusal::new(
+            Failure::Unsupported,
+            "a cached response of the app refers to a file: proxy_cache and its kin cannot be \
+             used for these",
+        )
+        .conclude(request, exchange));
+    }
+    let outcome = reference.and_then(|reference| send(request, exchange, reference, metadata));
+    let status = outcome.unwrap_or_else(|refusal| refusal.conclude(request, exchange));
+    Err(request.conclude(status))
+}
+
+/// Holds a response back when it is a grant.
+fn hold(request: Request<'_>) -> Result<(), Status> {
+    let response = request.response();
+    let (content_type, _) = response.content_type();
+    if !request.is_main() || !media::is_grant_exactly(content_type) {
+        return Ok(());
+    }
+    let exchange = request.begin(Exchange::new("intercept"))?;
+    let taken = response.take_headers().into_iter();
+    let kept = taken.filter(|(name, _)| !header::is_hop_by_hop_or_framing(name));
+    exchange.held.replace(kept.map(|(name, value)| (name.to_vec(), value.to_vec())).collect());
+    request.collect(request.loc_conf().grant_max_size(), held)?;
+    Err(Status::OK)
+}
+
+/// The body of a response that was held back is there.
+fn held(request: Request<'_>, end: End, body: &[u8]) -> Status {
+    let Some(exchange) = request.exchange() else { return Status::INTERNAL_SERVER_ERROR };
+    grant(request, exchange, end, body)
+        .unwrap_or_else(|refusal| refusal.conclude(request, exchange))
+}
+
+fn grant(request: Request<'_>, exchange: &Exchange, end: End, body: &[u8]) -> Outcome {
+    let grant = decide::ask::read(request, end, body)?;
+    exchange.decision.set(Decision::Asked);
+    exchange.source.set(Some(grant.file.kind()));
+    let target = locate::locate(request, &grant.file)?;
+    let mut grant = grant;
+    // The app's other fields stand where the grant itself is silent.
+    for (name, value) in exchange.held.take() {
+        let (Ok(name), Ok(value)) = (HeaderName::parse(&name), HeaderValue::parse(&value)) else {
+            continue;
+        };
+        if !OF_THE_GRANT.iter().any(|own| name.is(own))
+            && !grant.headers.iter().any(|(other, _)| *other == name && !name.is("set-cookie"))
+        {
+            grant.headers.push((name, value));
+        }
+    }
+    deliver::deliver(
+        request,
+        exchange,
+        target,
+        Said::Granted(Granted { grant, cookies: Vec::new() }),
+    )
+}
+
+/// What the response says of the grant, not of the file.
+const OF_THE_GRANT: &[&str] =
+    &["Content-Type", "Content-Encoding", "Content-Disposition", "ETag", "Last-Modified"];
+
+/// The one reference of a response, if it has one.
+pub(crate) fn find<'r>(
+    fields: impl Iterator<Item = (&'r [u8], &'r [u8])>,
+    intercept: Intercept,
+) -> Result<Option<(Convention, &'r [u8])>, Refusal> {
+    let mut found = None;
+    for (name, value) in fields {
+        let Some(convention) = Convention::of_header(name).filter(|c| intercept.takes(*c)) else {
+            continue;
+        };
+        if found.replace((convention, value)).is_some() {
+            return Err(Refusal::new(
+                Failure::Ambiguous,
+                "the app's response refers to more than one file",
+            ));
+        }
+    }
+    Ok(found)
+}
+
+/// Sends the file that a header field refers to.
+pub(crate) fn send(
+    request: Request<'_>,
+    exchange: &Exchange,
+    (convention, value): (Convention, &[u8]),
+    metadata: Metadata,
+) -> Outcome {
+    let decode = request.loc_conf().intercept().decode;
+    let encoded = decode.unwrap_or(convention.is_encoded());
+    let unreadable = |error: ReferenceError| {
+        Refusal::new(Failure::OutsideRoot, format!("\"{}\": {error}", value.escape_ascii()))
+    };
+    let reference = locate::refer(request, convention, value, encoded).map_err(unreadable)??;
+    exchange.source.set(Some(reference.kind()));
+    match reference {
+        Reference::Target(target) => {
+            deliver::deliver(request, exchange, target, Said::ByApp(metadata))
+        }
+        Reference::Temporary(target) => {
+            let Target::Disk(disk) = &target else {
+                return deliver::deliver(request, exchange, target, Said::ByApp(metadata));
+            };
+            let (root, path) = (disk.root, disk.path.clone());
+            let status = deliver::deliver(request, exchange, target, Said::ByApp(metadata))?;
+            // It is open; the name may go.
+            request.remove_file(root, path.as_bytes());
+            Ok(status)
+        }
+        Reference::Parts(parts) => deliver::parts(request, exchange, &parts, metadata),
+        Reference::Named(name) => {
+            exchange.pending.borrow_mut().push(metadata);
+            Ok(request.redirect_to_named(request.pool().copy(&name)?))
+        }
+    }
+}

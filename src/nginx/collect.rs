@@ -1,0 +1,151 @@
+//! Holding back the response of an app until its body is there, and answering in its stead.
+//!
+//! For responses that cannot be judged by their head ([`super::upstream`] answers those). The
+//! header is not sent, the body is taken at the top of the chain; when nginx has ended the
+//! upstream, the request is kept open by a mark that output is pending, and the posted write
+//! event comes back to the body filter, which then is free to do what a content handler may do.
+
+#![allow(unsafe_code)]
+
+use core::cell::{Cell, RefCell};
+use core::ptr;
+use core::slice;
+
+use nginx_sys::{ngx_chain_t, ngx_http_post_request, ngx_http_request_t, ngx_int_t};
+
+use super::module::HttpModule;
+use super::request::Request;
+use super::subrequest::{End, consume};
+use super::{NoMemory, Status, bits, guard};
+
+/// A body that is being collected. Lives in the pool of its request.
+pub(super) struct Collected<M: HttpModule> {
+    limit: usize,
+    body: RefCell<Vec<u8>>,
+    end: Cell<End>,
+    then: Then<M>,
+}
+
+/// Goes on with the request when the body is there.
+type Then<M> = for<'a> fn(Request<'a, M>, End, &'a [u8]) -> Status;
+
+/// A bit of `r->buffered` that no filter of nginx's default build uses.
+const PENDING: u32 = 0x08;
+
+impl<M: HttpModule> Request<'_, M> {
+    /// In a header filter, of a main request: holds the response back. The filter returns NGX_OK.
+    pub(crate) fn collect(self, limit: usize, then: Then<M>) -> Result<(), NoMemory> {
+        let collected = self.pool().own(Collected::<M> {
+            limit,
+            body: RefCell::new(Vec::new()),
+            end: Cell::new(End::Cut),
+            then,
+        })?;
+        // SAFETY: `ctx` has a slot for each module.
+        unsafe { *slot::<M>(self.as_ptr()) = ptr::from_ref(collected).cast_mut().cast() };
+        Ok(())
+    }
+}
+
+/// # Safety
+/// `r` is a live request.
+unsafe fn slot<M: HttpModule>(r: *mut ngx_http_request_t) -> *mut *mut core::ffi::c_void {
+    // SAFETY: handed on to the caller.
+    unsafe { (*r).ctx.add((*M::raw_filter()).ctx_index) }
+}
+
+/// The top body filter: `None` for responses that are not held back.
+///
+/// # Safety
+/// `r` is a live request, `chain` a live chain of buffers or null.
+#[inline]
+pub(super) unsafe fn filter<M: HttpModule>(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> Option<ngx_int_t> {
+    // SAFETY: the slot is null or holds what `collect` put there, which the pool owns.
+    unsafe {
+        let collected = (*slot::<M>(r)).cast::<Collected<M>>().as_ref()?;
+        if chain.is_null() && collected.end.get() != End::Cut {
+            return Some(answer(r, collected).0);
+        }
+        take(r, collected, chain);
+        Some(Status::OK.0)
+    }
+}
+
+/// # Safety
+/// As for [`filter`].
+unsafe fn take<M: HttpModule>(
+    r: *mut ngx_http_request_t,
+    collected: &Collected<M>,
+    chain: *mut ngx_chain_t,
+) {
+    // SAFETY: handed on to the caller.
+    unsafe {
+        let mut link = chain;
+        while let Some(at) = link.as_ref() {
+            let buffer = at.buf;
+            let mut body = collected.body.borrow_mut();
+            match usize::try_from((*buffer).last.offset_from((*buffer).pos)) {
+                Ok(len) if len > 0 && body.len() <= collected.limit => {
+                    body.extend_from_slice(slice::from_raw_parts((*buffer).pos, len));
+                }
+                _ => {}
+            }
+            if bits::NGX_BUF_LAST_BUF.is_set(buffer) && collected.end.get() == End::Cut {
+                let oversize = body.len() > collected.limit;
+                collected.end.set(if oversize { End::Oversize } else { End::Whole });
+                hold(r);
+            }
+            link = at.next;
+        }
+        consume(chain);
+    }
+}
+
+/// nginx is about to end the request, since all was sent as far as it knows.
+///
+/// # Safety
+/// `r` is a live request.
+unsafe fn hold(r: *mut ngx_http_request_t) {
+    // SAFETY: handed on to the caller. Without memory to post it, the write event of the
+    // connection, or else `send_timeout`, ends the wait.
+    unsafe {
+        let buffered = bits::NGX_HTTP_REQUEST_BUFFERED.get(r);
+        bits::NGX_HTTP_REQUEST_BUFFERED.set(r, buffered | PENDING);
+        ngx_http_post_request(r, ptr::null_mut());
+    }
+}
+
+/// Called from ngx_http_writer(), which makes of the status what ngx_http_finalize_request() does,
+/// unless more output is pending.
+///
+/// # Safety
+/// `r` is a live main request.
+unsafe fn answer<M: HttpModule>(r: *mut ngx_http_request_t, collected: &Collected<M>) -> Status {
+    // SAFETY: handed on to the caller.
+    unsafe {
+        let buffered = bits::NGX_HTTP_REQUEST_BUFFERED.get(r);
+        bits::NGX_HTTP_REQUEST_BUFFERED.set(r, buffered & !PENDING);
+        *slot::<M>(r) = ptr::null_mut();
+
+        let request = Request::<M>::from_raw(r);
+        let status = guard::shield(Status::INTERNAL_SERVER_ERROR, || {
+            match request.pool().own(collected.body.take()) {
+                Ok(body) => (collected.then)(request, collected.end.get(), body),
+                Err(failed) => failed.into(),
+            }
+        });
+        let waits = bits::NGX_HTTP_REQUEST_BUFFERED.get(r) != 0
+            || bits::NGX_CONNECTION_BUFFERED.get((*r).connection) != 0
+            || !(*r).postponed.is_null();
+        if status == Status::DONE && waits {
+            // A redirect added a reference for NGX_DONE to give back, which the writer does not
+            // do while it has something to write.
+            let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
+            bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
+        }
+        status
+    }
+}

@@ -1,0 +1,175 @@
+//! Responses of apps behind proxy_pass and its kin, seen in a header filter before anything of
+//! them was sent: what the app said, and how to answer in its stead.
+//!
+//! nginx itself answers in an app's stead for X-Accel-Redirect: it finalizes the upstream and
+//! redirects (`ngx_http_upstream_process_headers()`). A module can do the same from a header
+//! filter: it runs the upstream's own cleanup, which closes or keeps the connection, and then
+//! does with the request whatever a content handler may do. The status that the filter returns
+//! makes nginx drop the rest of the app's response.
+
+#![allow(unsafe_code)]
+
+use core::ffi::c_void;
+
+use nginx_sys::{
+    NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT, ngx_conf_t,
+    ngx_http_conf_ctx_t, ngx_http_core_get_method, ngx_http_finalize_request,
+    ngx_http_named_location, ngx_http_upstream_conf_t,
+};
+
+use super::bits;
+use super::conf::{Conf, ConfError};
+use super::pool::{as_bytes, ngx_str};
+use super::request::Request;
+use super::response::fields;
+use super::status::Status;
+
+impl<'r, M> Request<'r, M> {
+    /// Is a response of an app passing by that nginx has not begun to send?
+    #[inline]
+    pub(crate) fn has_app_response(self) -> bool {
+        // SAFETY: the request is live; so is its upstream.
+        unsafe { (*self.as_ptr()).upstream.as_ref().is_some_and(|u| u.headers_in.status_n != 0) }
+    }
+
+    /// The header fields of the app's response, those included that nginx hides from clients.
+    pub(crate) fn app_headers(self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
+        // SAFETY: the fields live in the request's pool.
+        unsafe {
+            let upstream = (*self.as_ptr()).upstream.as_ref();
+            let list = upstream.map(|upstream| &upstream.headers_in.headers);
+            list.into_iter()
+                .flat_map(|list| fields(list))
+                .map(|field| (as_bytes((*field).key), as_bytes((*field).value)))
+        }
+    }
+
+    /// The announced length of the app's body.
+    pub(crate) fn app_body_length(self) -> Option<u64> {
+        // SAFETY: as in `has_app_response`.
+        let length = unsafe { (*self.as_ptr()).upstream.as_ref()?.headers_in.content_length_n };
+        u64::try_from(length).ok()
+    }
+
+    /// Ends the app's part in the request. From here on the request is as it was before it was
+    /// proxied, and [`Request::conclude`] ends it.
+    ///
+    /// False, and nothing done, for responses that nginx has from a cache.
+    pub(crate) fn leave_app(self) -> bool {
+        // SAFETY: the request and its upstream are live. The cleanup is nginx's own
+        // ngx_http_upstream_cleanup(), which takes the request and gives one reference back,
+        // as ngx_http_upstream_create() does when there is an upstream already.
+        unsafe {
+            let r = self.as_ptr();
+            let u = (*r).upstream;
+            if u.is_null() || (*u).cleanup.is_null() {
+                return false;
+            }
+            let Some(cleanup) = *(*u).cleanup else { return false };
+            if self.body_is_here() {
+                bits::NGX_HTTP_UPSTREAM_KEEPALIVE.set(u, 1);
+            }
+            let main = (*r).main;
+            let count = bits::NGX_HTTP_REQUEST_COUNT.get(main);
+            bits::NGX_HTTP_REQUEST_COUNT.set(main, count + 1);
+            cleanup(r.cast::<c_void>());
+            if (*r).method != NGX_HTTP_HEAD as usize {
+                (*r).method = NGX_HTTP_GET as usize;
+                (*r).method_name = ngx_http_core_get_method;
+            }
+        }
+        true
+    }
+
+    /// Did all of the app's body come with its head? Then nothing is left on the connection,
+    /// and it can serve again. Only HTTP/1 has the body right behind the head.
+    ///
+    /// # Safety
+    /// There is an upstream.
+    unsafe fn body_is_here(self) -> bool {
+        // SAFETY: handed on to the caller.
+        unsafe {
+            let u = (*self.as_ptr()).upstream;
+            let head = &raw const (*u).headers_in;
+            let here = (*u).buffer.last.offset_from((*u).buffer.pos);
+            as_bytes((*(*u).conf).module) == b"proxy"
+                && !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CHUNKED.is_set(head)
+                && !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CONNECTION_CLOSE.is_set(head)
+                && (*head).content_length_n == here as i64
+        }
+    }
+
+    /// Ends a request after [`Request::leave_app`], in a header filter. The filter returns the
+    /// status that comes back.
+    pub(crate) fn conclude(self, status: Status) -> Status {
+        if status != Status::DONE {
+            // SAFETY: the request is live, and keeps the reference that nginx gives back when
+            // it sees the status below.
+            unsafe {
+                let main = (*self.as_ptr()).main;
+                let count = bits::NGX_HTTP_REQUEST_COUNT.get(main);
+                bits::NGX_HTTP_REQUEST_COUNT.set(main, count + 1);
+                ngx_http_finalize_request(self.as_ptr(), status.0);
+            }
+        }
+        // Anything above NGX_OK: ngx_http_upstream_send_response() ends the upstream, which has
+        // ended, and so gives one reference back.
+        Status::http(200)
+    }
+
+    /// Starts over in a named location (`name` with its `@`). The caller returns the status.
+    pub(crate) fn redirect_to_named(self, name: &'r [u8]) -> Status {
+        let mut name = ngx_str(name);
+        // SAFETY: the name lives as long as the request. nginx adds a reference, as for
+        // `redirect`.
+        Status(unsafe { ngx_http_named_location(self.as_ptr(), &raw mut name) })
+    }
+}
+
+/// Modules that pass requests on, and what they call themselves.
+const PROXIES: &[(&[u8], &[u8])] = &[
+    (b"ngx_http_proxy_module", b"proxy"),
+    (b"ngx_http_fastcgi_module", b"fastcgi"),
+    (b"ngx_http_uwsgi_module", b"uwsgi"),
+    (b"ngx_http_scgi_module", b"scgi"),
+    (b"ngx_http_grpc_module", b"grpc"),
+];
+
+impl Conf<'_> {
+    /// Does for the location what `proxy_ignore_headers X-Accel-Redirect` and its twins do, so
+    /// that nginx leaves that header to us. To be called when the location is merged.
+    pub(crate) fn take_accel_redirect(&self) -> Result<(), ConfError> {
+        let raw: *mut ngx_conf_t = self.as_ptr();
+        // SAFETY: the list of modules ends in a null, and each has a name. The configuration of
+        // each of these modules begins with an `ngx_http_upstream_conf_t`, in all versions of
+        // nginx there are; that it names its module, is made sure.
+        unsafe {
+            let ctx = (*raw).ctx.cast::<ngx_http_conf_ctx_t>();
+            let mut at = (*(*raw).cycle).modules;
+            while !(*at).is_null() {
+                let module = *at;
+                at = at.add(1);
+                if (*module).name.is_null() {
+                    continue;
+                }
+                let name = core::ffi::CStr::from_ptr((*module).name).to_bytes();
+                let Some((_, calls_itself)) = PROXIES.iter().find(|(known, _)| *known == name)
+                else {
+                    continue;
+                };
+                let conf = *(*ctx).loc_conf.add((*module).ctx_index);
+                let conf = conf.cast::<ngx_http_upstream_conf_t>();
+                if as_bytes((*conf).module) != *calls_itself {
+                    return Err(format!(
+                        "the configuration of {} is not as expected in this nginx: download_intercept \
+                         x-accel-redirect cannot be used",
+                        name.escape_ascii()
+                    )
+                    .into());
+                }
+                (*conf).ignore_headers |= NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT as usize;
+            }
+        }
+        Ok(())
+    }
+}
