@@ -7,7 +7,7 @@ pub(crate) mod relay;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
 use nginx_download_core::reference::Part;
-use nginx_download_core::{header, url};
+use nginx_download_core::{header, media, url};
 
 pub(crate) use metadata::{AppResponse, Metadata};
 
@@ -130,6 +130,38 @@ pub(crate) fn parts<'r>(
     }
     metadata.describe(response)?;
     Ok(response.send(Body::Parts(opened)))
+}
+
+/// Sends a file from disk in an app's stead, with the app's header fields, which stand in the
+/// response already.
+pub(crate) fn in_place(request: Request<'_>, exchange: &Exchange, disk: &Disk<'_>) -> Outcome {
+    if let Err(status) = request.discard_body() {
+        return Ok(status);
+    }
+    remember(exchange, disk.storage, [disk.root, b"/", disk.path.as_bytes()].concat());
+    let file = request
+        .open(disk.root, disk.path.as_bytes(), disk.symlinks)
+        .map_err(|error| Refusal::open(&error, disk))?;
+    let name = disk.path.file_name();
+    let response = request.response();
+    // An empty body is in no coding: what is said of it is meant for the file.
+    if request.app_body_length() != Some(0)
+        && response.content_encoding().is_some_and(|coding| !media::is_coding_of(name, coding))
+    {
+        response.remove(b"Content-Encoding");
+    }
+    if !response.has_content_type() {
+        response.guess_content_type(name)?;
+    }
+    for (name, value) in request.app_headers() {
+        if name.eq_ignore_ascii_case(b"x-accel-limit-rate")
+            && let Some(rate) = metadata::limit_rate(request, value)
+        {
+            response.set_limit_rate(rate);
+        }
+    }
+    response.turn_into_file(file.size(), file.modified())?;
+    Ok(response.send(Body::File(file)))
 }
 
 fn remember(exchange: &Exchange, storage: Option<&str>, file: Vec<u8>) {

@@ -85,7 +85,11 @@ pub(crate) fn in_storage<'r>(
     failure: Failure,
 ) -> Result<Target<'r>, Refusal> {
     let path = RelativePath::parse(path).map_err(|error| bad_path(failure, path, &error))?;
-    Ok(match &storage.place {
+    Ok(placed(storage, path))
+}
+
+fn placed(storage: &Storage, path: RelativePath) -> Target<'_> {
+    match &storage.place {
         Where::Root { path: root, symlinks } => {
             Target::Disk(Disk { storage: Some(&storage.name), root, path, symlinks: *symlinks })
         }
@@ -98,7 +102,7 @@ pub(crate) fn in_storage<'r>(
             url: origin.url_of(&path).into_bytes(),
             via: [via.as_bytes(), path.as_bytes()].concat(),
         },
-    })
+    }
 }
 
 /// The part of the request's URI below the prefix of the location.
@@ -136,7 +140,7 @@ fn by_rule<'r>(request: Request<'r>, path: &[u8]) -> Result<Target<'r>, Refusal>
     };
     let (rule, rest) =
         rule::first_match(request.loc_conf().rules(), &absolute).ok_or_else(no_rule)?;
-    in_storage(storage(request, rule.storage.as_bytes())?, rest.as_bytes(), Failure::OutsideRoot)
+    Ok(placed(storage(request, rule.storage.as_bytes())?, rest))
 }
 
 /// An internal URI, which must be below the location of a declared storage. Its path is taken
@@ -255,10 +259,7 @@ fn by_uri<'r>(request: Request<'r>, path: Vec<u8>, args: Vec<u8>) -> Result<Targ
         Some(_) if path.ends_with(b"/") => {
             Err(bad_path(Failure::OutsideRoot, &path, &PathError::Directory))
         }
-        Some((rule, rest)) => {
-            let storage = storage(request, rule.storage.as_bytes())?;
-            in_storage(storage, rest.as_bytes(), Failure::OutsideRoot)
-        }
+        Some((rule, rest)) => Ok(placed(storage(request, rule.storage.as_bytes())?, rest)),
     }
 }
 

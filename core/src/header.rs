@@ -53,6 +53,13 @@ pub fn is_accel(name: &[u8]) -> bool {
     ACCEL_PREFIXES.iter().any(|prefix| starts_with(name, prefix))
 }
 
+/// Whether a field of an app's response that refers to a file is between app and server, and no
+/// part of what is said of the file.
+#[must_use]
+pub fn is_servers_business(name: &[u8]) -> bool {
+    is_accel(name) || is_hop_by_hop_or_framing(name)
+}
+
 /// What a client sent as its credentials, which are for this server and for no other.
 #[must_use]
 pub fn is_credential(name: &[u8]) -> bool {

@@ -190,7 +190,7 @@ impl std::error::Error for MediaError {}
 
 /// Does the name of a file say that it is in this coding: `archive.tar.gz` in gzip?
 #[must_use]
-pub fn is_coding_of(file_name: &[u8], coding: &ContentCoding) -> bool {
+pub fn is_coding_of(file_name: &[u8], coding: &[u8]) -> bool {
     let Some(dot) = file_name.iter().rposition(|&c| c == b'.') else { return false };
     let extension = file_name.get(dot..).unwrap_or_default().to_ascii_lowercase();
     let of_extension = match extension.as_slice() {
@@ -202,8 +202,8 @@ pub fn is_coding_of(file_name: &[u8], coding: &ContentCoding) -> bool {
         b".z" => "compress",
         _ => return false,
     };
-    let said = coding.as_str().to_ascii_lowercase();
-    said.strip_prefix("x-").unwrap_or(&said) == of_extension
+    let said = coding.strip_prefix(b"x-").unwrap_or(coding);
+    said.eq_ignore_ascii_case(of_extension.as_bytes())
 }
 
 #[cfg(test)]

@@ -79,6 +79,12 @@ impl Directory {
         &self.0
     }
 
+    /// The path of a file below this directory, from here.
+    pub fn relative(&self, path: &AbsolutePath) -> Option<RelativePath> {
+        // What is left of a path that was looked over needs no second look.
+        self.strip(path).filter(|rest| !rest.is_empty()).map(|rest| RelativePath(rest.to_vec()))
+    }
+
     /// What of `path` is below this directory: `a/b` of `/srv/a/b` below `/srv/`.
     pub fn strip<'p>(&self, path: &'p AbsolutePath) -> Option<&'p [u8]> {
         // The trailing slash keeps /srv/files-old from being taken for a part of /srv/files.
@@ -109,6 +115,14 @@ fn normalize(path: &[u8], mut normal: Vec<u8>) -> Result<Vec<u8>, PathError> {
     }
     if path.contains(&0) {
         return Err(PathError::Nul);
+    }
+    normal.reserve_exact(path.len().saturating_add(1));
+    // Most paths need nothing done to them.
+    let tidy = |segment: &[u8]| !matches!(segment, b"" | b"." | b"..");
+    let rest = if normal == b"/" { path.strip_prefix(b"/").unwrap_or(path) } else { path };
+    if (normal.is_empty() || normal == b"/") && rest.split(|byte| *byte == b'/').all(tidy) {
+        normal.extend_from_slice(rest);
+        return Ok(normal);
     }
     for segment in path.split(|byte| *byte == b'/') {
         match segment {

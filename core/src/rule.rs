@@ -22,8 +22,7 @@ pub fn first_match<'r, T>(
     path: &AbsolutePath,
 ) -> Option<(&'r Rule<T>, RelativePath)> {
     let (rule, rest) =
-        rules.iter().find_map(|rule| rule.prefix.strip(path).map(|rest| (rule, rest)))?;
-    let rest = RelativePath::parse(rest).ok()?;
+        rules.iter().find_map(|rule| rule.prefix.relative(path).map(|rest| (rule, rest)))?;
     let inside = match &rule.subdir {
         Some(subdir) => rest.under(subdir).ok()?,
         None => rest,

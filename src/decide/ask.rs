@@ -105,6 +105,7 @@ fn referred(
         fields: answer.headers().chain(accel).collect(),
     };
     exchange.decision.set(Decision::Asked);
+    let reference = intercept::refer(request, exchange, reference)?;
     intercept::send(request, exchange, reference, Metadata::of_app(request, app))
 }
 

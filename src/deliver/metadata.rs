@@ -150,7 +150,7 @@ impl Metadata {
             } else if is("Content-Encoding") {
                 metadata.encoding = ContentCoding::parse(value).ok();
             } else if is("X-Accel-Limit-Rate") {
-                metadata.heed_limit_rate(request, value);
+                metadata.limit_rate = limit_rate(request, value);
             } else if is("X-Accel-Charset") && value != b"off" {
                 metadata.charset = Charset::parse(value).ok();
             } else if is("Last-Modified")
@@ -169,22 +169,11 @@ impl Metadata {
         metadata
     }
 
-    /// nginx takes a number and ignores the rest, `off` included, which some apps send.
-    fn heed_limit_rate(&mut self, request: Request<'_>, value: &[u8]) {
-        let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-        self.limit_rate = if value == b"off" { Some(0) } else { number };
-        if self.limit_rate.is_none() {
-            let value = value.escape_ascii();
-            let text = format_args!("download: X-Accel-Limit-Rate \"{value}\" is no number");
-            request.log(Level::Warn, 0, text);
-        }
-    }
-
     /// The app's response is about this file.
     pub(crate) fn for_file(mut self, exchange: &Exchange, file_name: &[u8]) -> Self {
         if let Some(encoding) = &self.encoding
             && !self.encoding_is_sure
-            && !media::is_coding_of(file_name, encoding)
+            && !media::is_coding_of(file_name, encoding.as_str().as_bytes())
         {
             self.encoding = None;
         }
@@ -265,6 +254,19 @@ impl Metadata {
             );
         }
     }
+}
+
+/// X-Accel-Limit-Rate: nginx takes a number, and ignores the rest in silence, `off` included, which
+/// some apps send.
+pub(super) fn limit_rate(request: Request<'_>, value: &[u8]) -> Option<u64> {
+    let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    let rate = if value == b"off" { Some(0) } else { number };
+    if rate.is_none() {
+        let value = value.escape_ascii();
+        let text = format_args!("download: X-Accel-Limit-Rate \"{value}\" is no number");
+        request.log(Level::Warn, 0, text);
+    }
+    rate
 }
 
 /// The value of an option; nothing when it is not set or comes out empty.

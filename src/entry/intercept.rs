@@ -31,7 +31,8 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
     }
     let response = request.response();
     let reference = find(request.app_headers(), intercept);
-    response.remove_where(header::is_accel);
+    let is_file = matches!(reference, Ok(Some(_))) && matches!(response.status(), 200 | 206);
+    response.remove_where(if is_file { header::is_servers_business } else { header::is_accel });
     // A 206 is the app's own idea of a range of a body that it did not send. Any other status
     // says something of its own.
     if !matches!(response.status(), 200 | 206) {
@@ -43,13 +44,6 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
 
     let exchange = request.begin(Exchange::new("intercept"))?;
     exchange.decision.set(Decision::Asked);
-    let (content_type, charset) = response.content_type();
-    let modified = response.last_modified();
-    let mut fields = response.take_headers();
-    fields.extend(request.app_headers().filter(|(name, _)| header::is_accel(name)));
-    let body_length = request.app_body_length();
-    let app = AppResponse { content_type, charset, modified, body_length, fields };
-    let metadata = Metadata::of_app(request, app);
     if !request.leave_app() {
         return Err(Refusal::new(
             Failure::Unsupported,
@@ -58,9 +52,31 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
         )
         .conclude(request, exchange));
     }
-    let outcome = reference.and_then(|reference| send(request, exchange, reference, metadata));
-    let status = outcome.unwrap_or_else(|refusal| refusal.conclude(request, exchange));
+    let outcome = reference.and_then(|reference| answer(request, exchange, reference));
+    let status = outcome.unwrap_or_else(|refusal| {
+        // An error page says nothing of what the app said of a file.
+        response.take_headers();
+        refusal.conclude(request, exchange)
+    });
     Err(request.conclude(status))
+}
+
+/// Sends the file that a response refers to.
+fn answer(request: Request<'_>, exchange: &Exchange, reference: (Convention, &[u8])) -> Outcome {
+    match refer(request, exchange, reference)? {
+        // The common case, in which the app's header fields can stay where they are.
+        Reference::Target(Target::Disk(disk)) => deliver::in_place(request, exchange, &disk),
+        reference => {
+            let response = request.response();
+            let (content_type, charset) = response.content_type();
+            let modified = response.last_modified();
+            let mut fields = response.take_headers();
+            fields.extend(request.app_headers().filter(|(name, _)| header::is_accel(name)));
+            let body_length = request.app_body_length();
+            let app = AppResponse { content_type, charset, modified, body_length, fields };
+            send(request, exchange, reference, Metadata::of_app(request, app))
+        }
+    }
 }
 
 /// Holds a response back when it is a grant.
@@ -134,13 +150,12 @@ pub(crate) fn find<'r>(
     Ok(found)
 }
 
-/// Sends the file that a header field refers to.
-pub(crate) fn send(
-    request: Request<'_>,
+/// What a header field of an app's response refers to.
+pub(crate) fn refer<'r>(
+    request: Request<'r>,
     exchange: &Exchange,
     (convention, value): (Convention, &[u8]),
-    metadata: Metadata,
-) -> Outcome {
+) -> Result<Reference<'r>, Refusal> {
     let decode = request.loc_conf().intercept().decode;
     let encoded = decode.unwrap_or(convention.is_encoded());
     let unreadable = |error: ReferenceError| {
@@ -148,6 +163,16 @@ pub(crate) fn send(
     };
     let reference = locate::refer(request, convention, value, encoded).map_err(unreadable)??;
     exchange.source.set(Some(reference.kind()));
+    Ok(reference)
+}
+
+/// Sends what an app's response refers to, with what the app says of it.
+pub(crate) fn send<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    reference: Reference<'r>,
+    metadata: Metadata,
+) -> Outcome {
     match reference {
         Reference::Target(target) => {
             deliver::deliver(request, exchange, target, Said::ByApp(metadata))

@@ -218,11 +218,21 @@ impl<'r> Response<'r> {
                     (*field).hash = 0;
                 }
             }
+            self.forget_dropped();
+        }
+    }
+
+    /// Takes the pointers back that lead to dropped fields.
+    fn forget_dropped(self) {
+        // SAFETY: the pointers are null or lead to fields in the request's pool.
+        unsafe {
             let out = self.out();
             for typed in [
                 &raw mut (*out).etag,
                 &raw mut (*out).last_modified,
                 &raw mut (*out).content_encoding,
+                &raw mut (*out).content_range,
+                &raw mut (*out).accept_ranges,
                 &raw mut (*out).www_authenticate,
                 &raw mut (*out).location,
             ] {
@@ -237,12 +247,74 @@ impl<'r> Response<'r> {
     pub(crate) fn remove_where(self, drop: fn(&[u8]) -> bool) {
         // SAFETY: the list is the request's own; a field with hash 0 is not sent.
         unsafe {
+            let mut any = false;
             for field in fields(&(*self.out()).headers) {
                 if drop(as_bytes((*field).key)) {
                     (*field).hash = 0;
+                    any = true;
                 }
             }
+            if any {
+                self.forget_dropped();
+            }
         }
+    }
+
+    /// The response of an app becomes that of a file: its status and what it says of its body
+    /// go, all else stays as it is. What the app says of the file wins over `modified`.
+    pub(crate) fn turn_into_file(self, length: u64, modified: i64) -> Result<(), NoMemory> {
+        let said = self.last_modified();
+        // SAFETY: the request is live.
+        unsafe {
+            let out = self.out();
+            if said.is_none() && !(*out).last_modified.is_null() {
+                (*(*out).last_modified).hash = 0;
+                (*out).last_modified = ptr::null_mut();
+            }
+            let (etag, typed) = ((*out).etag, (*out).last_modified);
+            self.set_file(length, Some(modified));
+            if etag.is_null() {
+                self.set_file_etag()?;
+            }
+            if let Some(said) = said {
+                (*out).last_modified_time = said;
+                if !typed.is_null() {
+                    (*typed).hash = 1;
+                    (*out).last_modified = typed;
+                }
+            }
+            bits::NGX_HTTP_REQUEST_SINGLE_RANGE.set(self.request(), 0);
+            bits::NGX_HTTP_REQUEST_DISABLE_NOT_MODIFIED.set(self.request(), 0);
+            if self.has_cache_fields() {
+                self.outrank_expires()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Did the app set Cache-Control or Expires?
+    fn has_cache_fields(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe {
+            let out = self.out();
+            #[cfg(nginx_linked_headers)]
+            let cache_control = !(*out).cache_control.is_null();
+            #[cfg(not(nginx_linked_headers))]
+            let cache_control = (*out).cache_control.nelts > 0;
+            cache_control || !(*out).expires.is_null()
+        }
+    }
+
+    /// Is there a Content-Type?
+    pub(crate) fn has_content_type(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { (*self.out()).content_type.len > 0 }
+    }
+
+    /// Content-Encoding, if there is one.
+    pub(crate) fn content_encoding(self) -> Option<&'r [u8]> {
+        // SAFETY: the field lives as long as the request.
+        unsafe { (*self.out()).content_encoding.as_ref().map(|field| as_bytes(field.value)) }
     }
 
     /// Content-Type and the length of it that is before the parameters; the charset, where
