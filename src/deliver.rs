@@ -12,7 +12,8 @@ use nginx_download_core::{header, media, url};
 pub(crate) use metadata::{AppResponse, Metadata};
 
 use crate::Request;
-use crate::exchange::Exchange;
+use crate::config::Storage;
+use crate::exchange::{Exchange, Place};
 use crate::locate::{Disk, Target};
 use crate::nginx::{Body, NoMemory};
 use crate::refusal::{Outcome, Refusal};
@@ -64,8 +65,8 @@ pub(crate) fn deliver<'r>(
     }
     match target {
         Target::Disk(disk) => {
-            let path = [disk.root, b"/", disk.path.as_bytes()].concat();
-            remember(exchange, disk.storage, path);
+            let path = disk.path.as_bytes().to_vec();
+            remember(exchange, disk.storage, Some(disk.root), path);
             let metadata = said.of(request, exchange, disk.path.file_name())?;
             from_disk(request, &disk, &metadata)
         }
@@ -75,7 +76,7 @@ pub(crate) fn deliver<'r>(
             exchange.pending.borrow_mut().push(metadata);
             let redirected = request.pool().copy(&uri)?;
             let args = request.pool().copy(&args)?;
-            remember(exchange, storage, uri);
+            remember(exchange, storage, None, uri);
             Ok(request.redirect(redirected, args))
         }
         Target::Remote { storage, url, via } => {
@@ -84,7 +85,7 @@ pub(crate) fn deliver<'r>(
             request.withhold(header::is_credential).map_err(|_| NoMemory)?;
             let _ = exchange.url.set(url);
             let redirected = request.pool().copy(&via)?;
-            remember(exchange, Some(storage), via);
+            remember(exchange, Some(storage), None, via);
             Ok(request.redirect(redirected, b""))
         }
         Target::Memory(bytes) => {
@@ -134,14 +135,12 @@ pub(crate) fn parts<'r>(
 
 /// Sends a file from disk in an app's stead, with the app's header fields, which stand in the
 /// response already.
-pub(crate) fn in_place(request: Request<'_>, exchange: &Exchange, disk: &Disk<'_>) -> Outcome {
+pub(crate) fn in_place(request: Request<'_>, exchange: &Exchange, disk: Disk<'_>) -> Outcome {
     if let Err(status) = request.discard_body() {
         return Ok(status);
     }
-    remember(exchange, disk.storage, [disk.root, b"/", disk.path.as_bytes()].concat());
-    let file = request
-        .open(disk.root, disk.path.as_bytes(), disk.symlinks)
-        .map_err(|error| Refusal::open(&error, disk))?;
+    let opened = request.open(disk.root, disk.path.as_bytes(), disk.symlinks);
+    let file = opened.map_err(|error| Refusal::open(&error, &disk))?;
     let name = disk.path.file_name();
     let response = request.response();
     // An empty body is in no coding: what is said of it is meant for the file.
@@ -154,22 +153,23 @@ pub(crate) fn in_place(request: Request<'_>, exchange: &Exchange, disk: &Disk<'_
         response.guess_content_type(name)?;
     }
     for (name, value) in request.app_headers() {
-        if name.eq_ignore_ascii_case(b"x-accel-limit-rate")
+        if matches!(name.first(), Some(b'X' | b'x'))
+            && name.eq_ignore_ascii_case(b"x-accel-limit-rate")
             && let Some(rate) = metadata::limit_rate(request, value)
         {
             response.set_limit_rate(rate);
         }
     }
+    remember(exchange, disk.storage, Some(disk.root), disk.path.into_bytes());
     response.turn_into_file(file.size(), file.modified())?;
     Ok(response.send(Body::File(file)))
 }
 
-fn remember(exchange: &Exchange, storage: Option<&str>, file: Vec<u8>) {
-    // Set once: an exchange delivers once.
-    let _ = exchange.file.set(file);
-    if let Some(storage) = storage {
-        let _ = exchange.storage.set(storage.to_owned());
-    }
+/// Set once: an exchange delivers once.
+fn remember(exchange: &Exchange, storage: Option<&Storage>, root: Option<&[u8]>, path: Vec<u8>) {
+    let storage = storage.map(|storage| storage.index);
+    let root = root.filter(|_| storage.is_none()).map(<[u8]>::to_vec);
+    let _ = exchange.place.set(Place { storage, root, path });
 }
 
 fn from_disk(request: Request<'_>, disk: &Disk<'_>, metadata: &Metadata) -> Outcome {

@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use nginx_download_core::failure::Failure;
 
+use crate::config::{MainConf, Where};
 use crate::deliver::Metadata;
 
 /// Who decided that the file may be sent.
@@ -27,6 +28,16 @@ impl Decision {
     }
 }
 
+/// Where a file is. Put together when a variable asks.
+pub(crate) struct Place {
+    /// The storage, by its place among all storages.
+    pub(crate) storage: Option<usize>,
+    /// A root that is no storage's.
+    pub(crate) root: Option<Vec<u8>>,
+    /// The path below the root, or an internal URI.
+    pub(crate) path: Vec<u8>,
+}
+
 /// What the module remembers of a request.
 pub(crate) struct Exchange {
     /// The view of the location.
@@ -39,10 +50,8 @@ pub(crate) struct Exchange {
     pub(crate) grant_time: Cell<Option<u64>>,
     /// The kind of file reference.
     pub(crate) source: Cell<Option<&'static str>>,
-    /// The storage that the file is in.
-    pub(crate) storage: OnceCell<String>,
-    /// The path on disk, or the internal URI.
-    pub(crate) file: OnceCell<Vec<u8>>,
+    /// Where the file is.
+    pub(crate) place: OnceCell<Place>,
     /// The URL on another server.
     pub(crate) url: OnceCell<Vec<u8>>,
     /// The name that the client is told.
@@ -63,13 +72,24 @@ impl Exchange {
             asked_at: Cell::default(),
             grant_time: Cell::default(),
             source: Cell::default(),
-            storage: OnceCell::new(),
-            file: OnceCell::new(),
+            place: OnceCell::new(),
             url: OnceCell::new(),
             basename: OnceCell::new(),
             held: RefCell::default(),
             pending: RefCell::default(),
         }
+    }
+
+    /// The path on disk, or the internal URI.
+    pub(crate) fn file(&self, main: &MainConf) -> Option<Vec<u8>> {
+        let Place { storage, root, path } = self.place.get()?;
+        let storage = storage.and_then(|index| main.storages.get(index));
+        let root = match (root, storage.map(|storage| &storage.place)) {
+            (Some(root), _) => root,
+            (None, Some(Where::Root { path, .. })) => path,
+            (None, _) => return Some(path.clone()),
+        };
+        Some([root.as_slice(), b"/", path].concat())
     }
 
     /// Goes on where `earlier` was redirected to a location with a view of its own: the grant

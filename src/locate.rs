@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 /// A file on disk, below a root.
 pub(crate) struct Disk<'r> {
     /// The storage's name, if it is in one.
-    pub(crate) storage: Option<&'r str>,
+    pub(crate) storage: Option<&'r Storage>,
     /// Without a slash at its end.
     pub(crate) root: &'r [u8],
     pub(crate) path: RelativePath,
@@ -30,7 +30,9 @@ impl fmt::Display for Disk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (root, path) = (self.root.escape_ascii(), self.path.as_bytes().escape_ascii());
         match self.storage {
-            Some(name) => write!(f, "\"{path}\" in storage \"{name}\" ({root})"),
+            Some(Storage { name, .. }) => {
+                write!(f, "\"{path}\" in storage \"{name}\" ({root})")
+            }
             None => write!(f, "\"{path}\" in {root}"),
         }
     }
@@ -41,9 +43,9 @@ pub(crate) enum Target<'r> {
     /// On disk, below a root.
     Disk(Disk<'r>),
     /// Behind a location of the same server.
-    Location { storage: Option<&'r str>, uri: Vec<u8>, args: Vec<u8> },
+    Location { storage: Option<&'r Storage>, uri: Vec<u8>, args: Vec<u8> },
     /// On another server, which the location `via` fetches from.
-    Remote { storage: &'r str, url: Vec<u8>, via: Vec<u8> },
+    Remote { storage: &'r Storage, url: Vec<u8>, via: Vec<u8> },
     /// Bytes that came with the grant.
     Memory(&'r [u8]),
 }
@@ -54,7 +56,7 @@ pub(crate) fn locate<'r>(request: Request<'r>, file: &File) -> Result<Target<'r>
         File::Storage { storage: name, path } => {
             in_storage(storage(request, name.as_bytes())?, path.as_bytes(), Failure::OutsideRoot)
         }
-        File::Path(path) => by_rule(request, path.as_bytes()),
+        File::Path(path) => by_rule(request, path.as_bytes().to_vec()),
         File::Location(uri) => in_declared_location(&request.main_conf().storages, uri.as_bytes()),
         File::Url(url) => in_declared_origin(request, url.as_bytes(), Failure::NoRule),
         File::Content(bytes) | File::Base64(bytes) => {
@@ -91,14 +93,14 @@ pub(crate) fn in_storage<'r>(
 fn placed(storage: &Storage, path: RelativePath) -> Target<'_> {
     match &storage.place {
         Where::Root { path: root, symlinks } => {
-            Target::Disk(Disk { storage: Some(&storage.name), root, path, symlinks: *symlinks })
+            Target::Disk(Disk { storage: Some(storage), root, path, symlinks: *symlinks })
         }
         Where::Location(prefix) => {
             let uri = [prefix.as_bytes(), path.as_bytes()].concat();
-            Target::Location { storage: Some(&storage.name), uri, args: Vec::new() }
+            Target::Location { storage: Some(storage), uri, args: Vec::new() }
         }
         Where::Url { origin, via } => Target::Remote {
-            storage: &storage.name,
+            storage,
             url: origin.url_of(&path).into_bytes(),
             via: [via.as_bytes(), path.as_bytes()].concat(),
         },
@@ -131,16 +133,14 @@ pub(crate) fn in_root<'r>(root: &'r Directory, path: &[u8]) -> Result<Target<'r>
 }
 
 /// A path that the app knows, by the first `download_rule` that covers it.
-fn by_rule<'r>(request: Request<'r>, path: &[u8]) -> Result<Target<'r>, Refusal> {
-    let absolute =
-        AbsolutePath::parse(path).map_err(|error| bad_path(Failure::OutsideRoot, path, &error))?;
-    let no_rule = || {
-        let path = path.escape_ascii();
-        Refusal::new(Failure::NoRule, format!("no download_rule covers \"{path}\""))
-    };
-    let (rule, rest) =
-        rule::first_match(request.loc_conf().rules(), &absolute).ok_or_else(no_rule)?;
-    Ok(placed(storage(request, rule.storage.as_bytes())?, rest))
+fn by_rule<'r>(request: Request<'r>, path: Vec<u8>) -> Result<Target<'r>, Refusal> {
+    match rule::first_match(request.loc_conf().rules(), absolute(path)?) {
+        Ok((rule, rest)) => Ok(placed(storage(request, rule.storage.as_bytes())?, rest)),
+        Err(path) => {
+            let path = path.as_bytes().escape_ascii();
+            Err(Refusal::new(Failure::NoRule, format!("no download_rule covers \"{path}\"")))
+        }
+    }
 }
 
 /// An internal URI, which must be below the location of a declared storage. Its path is taken
@@ -163,7 +163,7 @@ fn in_declared_location<'r>(storages: &'r [Storage], uri: &[u8]) -> Result<Targe
         )
     })?;
     Ok(Target::Location {
-        storage: Some(&storage.name),
+        storage: Some(storage),
         uri: path.as_bytes().to_vec(),
         args: args.to_vec(),
     })
@@ -182,7 +182,7 @@ pub(crate) fn in_declared_origin<'r>(
             Ok(_) => {
                 let name = url::file_name(url);
                 let via = [via.as_bytes(), &name].concat();
-                return Ok(Target::Remote { storage: &storage.name, url: url.to_vec(), via });
+                return Ok(Target::Remote { storage, url: url.to_vec(), via });
             }
             Err(UrlError::Outside) => {}
             Err(error) => why = error,
@@ -226,10 +226,10 @@ pub(crate) fn refer<'r>(
             Accel::Uri { path, args } => by_uri(request, path, args).map(Reference::Target),
         },
         Convention::Sendfile => {
-            by_rule(request, &reference::sendfile(value, encoded)?).map(Reference::Target)
+            by_rule(request, reference::sendfile(value, encoded)?).map(Reference::Target)
         }
         Convention::SendfileTemporary => {
-            by_rule(request, &reference::sendfile(value, encoded)?).map(Reference::Temporary)
+            by_rule(request, reference::sendfile(value, encoded)?).map(Reference::Temporary)
         }
         Convention::Sendfile2 => {
             let parts = reference::sendfile2(value, encoded)?.into_iter();
@@ -238,29 +238,37 @@ pub(crate) fn refer<'r>(
     })
 }
 
-fn on_disk<'r>(request: Request<'r>, part: Part) -> Result<(Disk<'r>, Part), Refusal> {
-    match by_rule(request, &part.path)? {
+fn on_disk<'r>(request: Request<'r>, mut part: Part) -> Result<(Disk<'r>, Part), Refusal> {
+    match by_rule(request, std::mem::take(&mut part.path))? {
         Target::Disk(disk) => Ok((disk, part)),
         _ => Err(Refusal::new(Failure::Unsupported, "parts of files must be in storages by root=")),
     }
 }
 
 /// An internal URI: by a rule, if one covers it; else as nginx redirects to it.
-fn by_uri<'r>(request: Request<'r>, path: Vec<u8>, args: Vec<u8>) -> Result<Target<'r>, Refusal> {
+fn by_uri<'r>(request: Request<'r>, uri: Vec<u8>, args: Vec<u8>) -> Result<Target<'r>, Refusal> {
     // A URI may name a directory, which is for the location to answer.
-    let file = path.strip_suffix(b"/").filter(|rest| !rest.is_empty()).unwrap_or(&path);
-    let absolute = match AbsolutePath::parse(file) {
-        Err(PathError::Directory) if path == b"/" => None,
-        parsed => Some(parsed.map_err(|error| bad_path(Failure::OutsideRoot, &path, &error))?),
-    };
-    let rules = request.loc_conf().rules();
-    match absolute.and_then(|absolute| rule::first_match(rules, &absolute)) {
-        None => Ok(Target::Location { storage: None, uri: path, args }),
-        Some(_) if path.ends_with(b"/") => {
-            Err(bad_path(Failure::OutsideRoot, &path, &PathError::Directory))
-        }
-        Some((rule, rest)) => Ok(placed(storage(request, rule.storage.as_bytes())?, rest)),
+    let mut path = uri;
+    let is_folder = path.len() > 1 && path.pop_if(|last| *last == b'/').is_some();
+    if path == b"/" {
+        return Ok(Target::Location { storage: None, uri: path, args });
     }
+    match rule::first_match(request.loc_conf().rules(), absolute(path)?) {
+        Ok((_, rest)) if is_folder => {
+            Err(bad_path(Failure::OutsideRoot, rest.as_bytes(), &PathError::Directory))
+        }
+        Ok((rule, rest)) => Ok(placed(storage(request, rule.storage.as_bytes())?, rest)),
+        Err(path) => {
+            let mut uri = path.into_bytes();
+            uri.extend(is_folder.then_some(b'/'));
+            Ok(Target::Location { storage: None, uri, args })
+        }
+    }
+}
+
+fn absolute(path: Vec<u8>) -> Result<AbsolutePath, Refusal> {
+    AbsolutePath::from_vec(path)
+        .map_err(|(error, path)| bad_path(Failure::OutsideRoot, &path, &error))
 }
 
 /// `failure` is what a path that leads astray amounts to here.

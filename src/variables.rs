@@ -11,8 +11,8 @@ type Value<'r> = Option<VariableValue<'r>>;
 pub(crate) const TABLE: &[Variable<Download>] = &[
     Variable { name: "download_view", value: |_, exchange| text(exchange.view) },
     Variable { name: "download_source", value: |_, exchange| text(exchange.source.get()?) },
-    Variable { name: "download_storage", value: |_, exchange| text(exchange.storage.get()?) },
-    Variable { name: "download_file", value: |_, exchange| bytes(exchange.file.get()?) },
+    Variable { name: "download_storage", value: storage },
+    Variable { name: "download_file", value: file },
     Variable { name: "download_url", value: |_, exchange| bytes(exchange.url.get()?) },
     Variable { name: "download_basename", value: |_, exchange| text(exchange.basename.get()?) },
     Variable { name: "download_grant", value: |_, exchange| text(exchange.decision.get().label()) },
@@ -32,12 +32,20 @@ fn bytes(bytes: &[u8]) -> Value<'_> {
     Some(VariableValue::Borrowed(bytes))
 }
 
+fn storage<'r>(request: Request<'r>, exchange: &'r Exchange) -> Value<'r> {
+    text(&request.main_conf().storages.get(exchange.place.get()?.storage?)?.name)
+}
+
+fn file<'r>(request: Request<'r>, exchange: &'r Exchange) -> Value<'r> {
+    Some(VariableValue::Owned(exchange.file(request.main_conf())?))
+}
+
 /// Seconds with milliseconds, as `$upstream_response_time`.
 fn grant_time<'r>(_: Request<'r>, exchange: &'r Exchange) -> Value<'r> {
     let msec = exchange.grant_time.get()?;
-    Some(VariableValue::Owned(format!("{}.{:03}", msec / 1000, msec % 1000)))
+    Some(VariableValue::Owned(format!("{}.{:03}", msec / 1000, msec % 1000).into()))
 }
 
 fn bytes_sent<'r>(request: Request<'r>, _: &'r Exchange) -> Value<'r> {
-    Some(VariableValue::Owned(request.body_bytes_sent().to_string()))
+    Some(VariableValue::Owned(request.body_bytes_sent().to_string().into()))
 }

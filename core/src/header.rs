@@ -44,13 +44,30 @@ const WITHHELD: [&[u8]; 9] = [
 /// Whether a field of this name describes a connection or delimits a body, and so is never the
 /// app's to set.
 pub fn is_hop_by_hop_or_framing(name: &[u8]) -> bool {
-    HOP_BY_HOP_OR_FRAMING.iter().any(|known| is(name, known))
+    // Asked of each field of each response: most have another length than any of these.
+    const LENGTHS: u32 = lengths(&HOP_BY_HOP_OR_FRAMING);
+    name.len() < 32
+        && LENGTHS >> name.len() & 1 == 1
+        && HOP_BY_HOP_OR_FRAMING.iter().any(|known| is(name, known))
+}
+
+/// A bit for each length of a name.
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
+const fn lengths(names: &[&[u8]]) -> u32 {
+    let (mut bits, mut i) = (0, 0);
+    while i < names.len() {
+        assert!(names[i].len() < 32);
+        bits |= 1 << names[i].len();
+        i += 1;
+    }
+    bits
 }
 
 /// Whether a field of this name steers a server (`X-Accel-*`, `X-Sendfile*`, `X-LIGHTTPD-*`,
 /// `X-Reproxy-*`), and so neither comes from a client nor goes to one.
 pub fn is_accel(name: &[u8]) -> bool {
-    ACCEL_PREFIXES.iter().any(|prefix| starts_with(name, prefix))
+    matches!(name.first(), Some(b'X' | b'x'))
+        && ACCEL_PREFIXES.iter().any(|prefix| starts_with(name, prefix))
 }
 
 /// Whether a field of an app's response that refers to a file is between app and server, and no

@@ -15,6 +15,12 @@ const MAX: usize = 4095;
 pub struct RelativePath(Vec<u8>);
 
 impl RelativePath {
+    /// The bytes, to keep.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// Takes a path without leading slash; `.` and empty segments are dropped, `..` is refused.
     pub fn parse(path: &[u8]) -> Result<Self, PathError> {
         match path {
@@ -45,11 +51,40 @@ impl RelativePath {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AbsolutePath(Vec<u8>);
 
+impl From<RelativePath> for AbsolutePath {
+    /// As seen from the root.
+    fn from(path: RelativePath) -> Self {
+        Self([b"/", path.as_bytes()].concat())
+    }
+}
+
 impl AbsolutePath {
+    /// As [`AbsolutePath::parse`], without a copy where nothing has to be done. A path that is
+    /// refused is given back.
+    pub fn from_vec(path: Vec<u8>) -> Result<Self, (PathError, Vec<u8>)> {
+        // In one go: a slash is followed by neither a slash, a dot, nor the end.
+        let mut after_slash = false;
+        let mut tidy = path.len() <= MAX && path.first() == Some(&b'/');
+        for byte in &path {
+            tidy &= *byte != 0 && !(after_slash && matches!(byte, b'/' | b'.'));
+            after_slash = *byte == b'/';
+        }
+        if tidy && !after_slash {
+            return Ok(Self(path));
+        }
+        Self::parse(&path).map_err(|error| (error, path))
+    }
+
     /// Takes a path with leading slash; `.` and empty segments are dropped, `..` is refused.
     pub fn parse(path: &[u8]) -> Result<Self, PathError> {
         rooted(path)?;
         to_file(path, vec![b'/']).map(Self)
+    }
+
+    /// The bytes, to keep.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// The path's bytes, with the leading slash.
@@ -79,10 +114,18 @@ impl Directory {
         &self.0
     }
 
-    /// The path of a file below this directory, from here.
-    pub fn relative(&self, path: &AbsolutePath) -> Option<RelativePath> {
-        // What is left of a path that was looked over needs no second look.
-        self.strip(path).filter(|rest| !rest.is_empty()).map(|rest| RelativePath(rest.to_vec()))
+    /// The path of a file below this directory, from here; the path itself if it is not below.
+    pub fn relative(&self, path: AbsolutePath) -> Result<RelativePath, AbsolutePath> {
+        match self.strip(&path) {
+            // What is left of a path that was looked over needs no second look.
+            Some(rest) if !rest.is_empty() => {
+                let cut = path.0.len().saturating_sub(rest.len());
+                let mut rest = path.0;
+                rest.drain(..cut);
+                Ok(RelativePath(rest))
+            }
+            _ => Err(path),
+        }
     }
 
     /// What of `path` is below this directory: `a/b` of `/srv/a/b` below `/srv/`.
@@ -115,14 +158,6 @@ fn normalize(path: &[u8], mut normal: Vec<u8>) -> Result<Vec<u8>, PathError> {
     }
     if path.contains(&0) {
         return Err(PathError::Nul);
-    }
-    normal.reserve_exact(path.len().saturating_add(1));
-    // Most paths need nothing done to them.
-    let tidy = |segment: &[u8]| !matches!(segment, b"" | b"." | b"..");
-    let rest = if normal == b"/" { path.strip_prefix(b"/").unwrap_or(path) } else { path };
-    if (normal.is_empty() || normal == b"/") && rest.split(|byte| *byte == b'/').all(tidy) {
-        normal.extend_from_slice(rest);
-        return Ok(normal);
     }
     for segment in path.split(|byte| *byte == b'/') {
         match segment {
@@ -187,6 +222,22 @@ mod tests {
 
     fn absolute(path: &[u8]) -> Result<Vec<u8>, PathError> {
         AbsolutePath::parse(path).map(|path| path.0)
+    }
+
+    #[test]
+    fn without_a_copy_the_same() {
+        for path in
+            ["/a/b", "/a//b", "/a/./b", "/../a", "/a/..", "a", "", "/", "/a/", "/a\0", "/.a"]
+        {
+            let owned = AbsolutePath::from_vec(path.as_bytes().to_vec());
+            let parsed = AbsolutePath::parse(path.as_bytes());
+            assert_eq!(
+                owned,
+                parsed.map_err(|error| (error, path.as_bytes().to_vec())),
+                "{path:?}"
+            );
+        }
+        assert_eq!(AbsolutePath::from_vec(vec![b'/'; 5000]).unwrap_err().0, PathError::TooLong);
     }
 
     #[test]

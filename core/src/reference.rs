@@ -26,18 +26,20 @@ impl Convention {
     /// The convention that a response header field of that name follows.
     #[must_use]
     pub fn of_header(name: &[u8]) -> Option<Self> {
-        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if is("X-Accel-Redirect") {
-            Some(Self::AccelRedirect)
-        } else if is("X-Sendfile") || is("X-LIGHTTPD-send-file") {
-            Some(Self::Sendfile)
-        } else if is("X-Sendfile-Temporary") {
-            Some(Self::SendfileTemporary)
-        } else if is("X-Sendfile2") {
-            Some(Self::Sendfile2)
-        } else {
-            None
+        // Asked of each field of each response: most are told apart by their first letter.
+        if !matches!(name.first(), Some(b'X' | b'x')) {
+            return None;
         }
+        [
+            ("X-Accel-Redirect", Self::AccelRedirect),
+            ("X-Sendfile", Self::Sendfile),
+            ("X-LIGHTTPD-send-file", Self::Sendfile),
+            ("X-Sendfile-Temporary", Self::SendfileTemporary),
+            ("X-Sendfile2", Self::Sendfile2),
+        ]
+        .into_iter()
+        .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
+        .map(|(_, convention)| convention)
     }
 
     /// Is its value percent-encoded, where the admin does not say?
@@ -144,7 +146,7 @@ fn number(digits: &str) -> Result<u64, ReferenceError> {
 }
 
 fn decoded(value: &[u8], encoded: bool) -> Vec<u8> {
-    if encoded { percent_decode(value).collect() } else { value.to_vec() }
+    if encoded && value.contains(&b'%') { percent_decode(value).collect() } else { value.to_vec() }
 }
 
 #[cfg(test)]

@@ -14,20 +14,25 @@ pub struct Rule<T> {
     pub subdir: Option<RelativePath>,
 }
 
-/// The first of `rules` with `path` below its prefix, and where in its storage the file is.
+/// The first of `rules` with `path` below its prefix, and where in its storage the file is; the
+/// path itself if there is none.
 ///
 /// The first match decides: if the path in its storage gets too long, no later rule is tried.
-pub fn first_match<'r, T>(
-    rules: &'r [Rule<T>],
-    path: &AbsolutePath,
-) -> Option<(&'r Rule<T>, RelativePath)> {
-    let (rule, rest) =
-        rules.iter().find_map(|rule| rule.prefix.relative(path).map(|rest| (rule, rest)))?;
-    let inside = match &rule.subdir {
-        Some(subdir) => rest.under(subdir).ok()?,
-        None => rest,
+pub fn first_match<T>(
+    rules: &[Rule<T>],
+    path: AbsolutePath,
+) -> Result<(&Rule<T>, RelativePath), AbsolutePath> {
+    let Some(rule) = rules.iter().find(|rule| rule.prefix.strip(&path).is_some()) else {
+        return Err(path);
     };
-    Some((rule, inside))
+    let rest = rule.prefix.relative(path)?;
+    match &rule.subdir {
+        None => Ok((rule, rest)),
+        Some(subdir) => match rest.under(subdir) {
+            Ok(inside) => Ok((rule, inside)),
+            Err(_) => Err(rest.into()),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -44,7 +49,7 @@ mod tests {
 
     fn found(rules: &[Rule<&'static str>], path: &str) -> Option<(&'static str, String)> {
         let path = AbsolutePath::parse(path.as_bytes()).unwrap();
-        first_match(rules, &path).map(|(rule, inside)| {
+        first_match(rules, path).ok().map(|(rule, inside)| {
             (rule.storage, String::from_utf8(inside.as_bytes().to_vec()).unwrap())
         })
     }

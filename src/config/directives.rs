@@ -21,7 +21,8 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         contexts: &[Context::Http],
         arguments: (2, 3),
         set: Setter::Main(|conf, main: &mut MainConf| {
-            let declared = storage::parse(conf)?;
+            let mut declared = storage::parse(conf)?;
+            declared.index = main.storages.len();
             if main.storage(declared.name.as_bytes()).is_some() {
                 return Err(format!("there is a storage \"{}\" already", declared.name).into());
             }

@@ -9,6 +9,8 @@ use crate::nginx::{Conf, ConfError, Symlinks};
 /// A named place where files live.
 pub(crate) struct Storage {
     pub(crate) name: String,
+    /// Its place among all storages.
+    pub(crate) index: usize,
     pub(crate) place: Where,
 }
 
@@ -83,7 +85,7 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Storage, ConfError> {
     if via.is_some() {
         return Err("via= goes with url=".into());
     }
-    Ok(Storage { name, place })
+    Ok(Storage { name, index: 0, place })
 }
 
 /// Names stand in grants and before the colon of rules.

@@ -32,7 +32,8 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
         200..=499 => Failure::TargetMissing,
         _ => Failure::TargetError,
     };
-    let uri = exchange.file.get().map(Vec::as_slice).unwrap_or_default().escape_ascii();
+    let uri = exchange.file(request.main_conf()).unwrap_or_default();
+    let uri = uri.escape_ascii();
     Refusal::new(failure, format!("the internal location \"{uri}\" answered {status}"))
         .note(request, exchange);
 

@@ -65,7 +65,7 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
 fn answer(request: Request<'_>, exchange: &Exchange, reference: (Convention, &[u8])) -> Outcome {
     match refer(request, exchange, reference)? {
         // The common case, in which the app's header fields can stay where they are.
-        Reference::Target(Target::Disk(disk)) => deliver::in_place(request, exchange, &disk),
+        Reference::Target(Target::Disk(disk)) => deliver::in_place(request, exchange, disk),
         reference => {
             let response = request.response();
             let (content_type, charset) = response.content_type();

@@ -98,9 +98,15 @@ impl<'r> Response<'r> {
 
     /// Last-Modified in Unix seconds, or none.
     pub(crate) fn set_last_modified(self, modified: Option<i64>) {
-        self.remove(b"last-modified");
-        // SAFETY: the request is live.
-        unsafe { (*self.out()).last_modified_time = modified.unwrap_or(-1) }
+        // SAFETY: the request is live; the field lives as long.
+        unsafe {
+            let out = self.out();
+            if let Some(field) = (*out).last_modified.as_mut() {
+                field.hash = 0;
+                (*out).last_modified = ptr::null_mut();
+            }
+            (*out).last_modified_time = modified.unwrap_or(-1);
+        }
     }
 
     /// An ETag made of length and modification time, where the location's `etag` is on.
@@ -434,40 +440,27 @@ impl<'r> Response<'r> {
     }
 
     fn chain(self, body: Body<'r>) -> Result<NonNull<ngx_chain_t>, NoMemory> {
-        let mut buffers = match body {
-            Body::Memory(bytes) => vec![self.memory(bytes)?],
-            Body::File(file) => {
-                let size = file.size();
-                vec![self.part(&file, 0, size)?]
-            }
+        let mut links = Links { first: ptr::null_mut(), last: ptr::null_mut() };
+        match body {
+            Body::Memory(bytes) => links.push(self, self.memory(bytes)?)?,
+            Body::File(file) => links.push(self, self.part(&file, 0, file.size())?)?,
             Body::Parts(parts) => {
-                let of = |(file, first, length): &(OpenFile<'r>, u64, u64)| {
-                    self.part(file, *first, *length)
-                };
                 // nginx takes an empty buffer in the middle for a bug.
-                let parts = parts.iter().filter(|(_, _, length)| *length > 0);
-                parts.map(of).collect::<Result<_, _>>()?
-            }
-        };
-        if buffers.is_empty() {
-            buffers.push(self.memory(b"")?);
-        }
-        let mut chain: *mut ngx_chain_t = ptr::null_mut();
-        for (index, buffer) in buffers.iter().enumerate().rev() {
-            let link: NonNull<ngx_chain_t> = self.pool().zeroed()?;
-            // SAFETY: link and buffer are ours.
-            unsafe {
-                if index + 1 == buffers.len() {
-                    let r = self.request();
-                    bits::NGX_BUF_LAST_BUF.set(buffer.as_ptr(), u32::from(r == (*r).main));
-                    bits::NGX_BUF_LAST_IN_CHAIN.set(buffer.as_ptr(), 1);
+                for (file, first, length) in parts.iter().filter(|(_, _, length)| *length > 0) {
+                    links.push(self, self.part(file, *first, *length)?)?;
                 }
-                (*link.as_ptr()).buf = buffer.as_ptr();
-                (*link.as_ptr()).next = chain;
+                if links.last.is_null() {
+                    links.push(self, self.memory(b"")?)?;
+                }
             }
-            chain = link.as_ptr();
         }
-        NonNull::new(chain).ok_or(NoMemory)
+        // SAFETY: there is a last link, and it is ours, as is its buffer.
+        unsafe {
+            let (last, r) = ((*links.last).buf, self.request());
+            bits::NGX_BUF_LAST_BUF.set(last, u32::from(r == (*r).main));
+            bits::NGX_BUF_LAST_IN_CHAIN.set(last, 1);
+        }
+        NonNull::new(links.first).ok_or(NoMemory)
     }
 
     /// A buffer over `bytes`.
@@ -510,6 +503,28 @@ impl<'r> Response<'r> {
     }
 }
 
+/// A chain of buffers that grows at its end.
+struct Links {
+    first: *mut ngx_chain_t,
+    last: *mut ngx_chain_t,
+}
+
+impl Links {
+    fn push(&mut self, response: Response<'_>, buffer: NonNull<ngx_buf_t>) -> Result<(), NoMemory> {
+        let link = response.pool().zeroed::<ngx_chain_t>()?.as_ptr();
+        // SAFETY: all links are ours.
+        unsafe {
+            (*link).buf = buffer.as_ptr();
+            match self.last.as_mut() {
+                Some(last) => last.next = link,
+                None => self.first = link,
+            }
+        }
+        self.last = link;
+        Ok(())
+    }
+}
+
 /// Adds a field to a list of header fields.
 ///
 /// # Safety
@@ -534,8 +549,10 @@ pub(super) unsafe fn push(
 ///
 /// # Safety
 /// `list` is a live list of `ngx_table_elt_t` that nothing is removed from meanwhile.
-pub(super) unsafe fn fields(list: &ngx_list_t) -> impl Iterator<Item = *mut ngx_table_elt_t> {
-    let mut part = &raw const list.part;
+pub(super) unsafe fn fields<'l>(
+    list: impl Into<Option<&'l ngx_list_t>>,
+) -> impl Iterator<Item = *mut ngx_table_elt_t> {
+    let mut part = list.into().map_or(ptr::null(), |list| &raw const list.part);
     let mut next = 0;
     core::iter::from_fn(move || {
         // SAFETY: the parts of a list are linked up to a null, each with `nelts` elements.

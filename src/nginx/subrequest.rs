@@ -129,10 +129,7 @@ impl<'r> Answer<'r> {
         // SAFETY: as in `status`.
         unsafe {
             let upstream = (*self.subrequest).upstream.as_ref();
-            upstream
-                .map(|upstream| &upstream.headers_in.headers)
-                .into_iter()
-                .flat_map(|list| fields(list))
+            fields(upstream.map(|upstream| &upstream.headers_in.headers))
                 .map(|field| (as_bytes((*field).key), as_bytes((*field).value)))
         }
     }

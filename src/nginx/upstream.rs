@@ -37,9 +37,7 @@ impl<'r, M> Request<'r, M> {
         // SAFETY: the fields live in the request's pool.
         unsafe {
             let upstream = (*self.as_ptr()).upstream.as_ref();
-            let list = upstream.map(|upstream| &upstream.headers_in.headers);
-            list.into_iter()
-                .flat_map(|list| fields(list))
+            fields(upstream.map(|upstream| &upstream.headers_in.headers))
                 .map(|field| (as_bytes((*field).key), as_bytes((*field).value)))
         }
     }

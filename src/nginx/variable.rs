@@ -27,7 +27,7 @@ pub(crate) enum VariableValue<'r> {
     /// Lives as long as the request.
     Borrowed(&'r [u8]),
     /// Made for this occasion.
-    Owned(String),
+    Owned(Vec<u8>),
 }
 
 /// Makes the module's variables known; they may change while a request lives, so nginx is told
@@ -85,6 +85,6 @@ fn value<M: HttpModule>(request: Request<'_, M>, index: usize) -> Result<Option<
     match (variable.value)(request, exchange) {
         None => Ok(None),
         Some(VariableValue::Borrowed(text)) => Ok(Some(text)),
-        Some(VariableValue::Owned(text)) => Ok(Some(request.pool().copy(text.as_bytes())?)),
+        Some(VariableValue::Owned(text)) => Ok(Some(request.pool().copy(&text)?)),
     }
 }
