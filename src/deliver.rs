@@ -135,7 +135,12 @@ pub(crate) fn parts<'r>(
 
 /// Sends a file from disk in an app's stead, with the app's header fields, which stand in the
 /// response already.
-pub(crate) fn in_place(request: Request<'_>, exchange: &Exchange, disk: Disk<'_>) -> Outcome {
+pub(crate) fn in_place(
+    request: Request<'_>,
+    exchange: &Exchange,
+    disk: Disk<'_>,
+    limit_rate: Option<&[u8]>,
+) -> Outcome {
     if let Err(status) = request.discard_body() {
         return Ok(status);
     }
@@ -152,13 +157,8 @@ pub(crate) fn in_place(request: Request<'_>, exchange: &Exchange, disk: Disk<'_>
     if !response.has_content_type() {
         response.guess_content_type(name)?;
     }
-    for (name, value) in request.app_headers() {
-        if matches!(name.first(), Some(b'X' | b'x'))
-            && name.eq_ignore_ascii_case(b"x-accel-limit-rate")
-            && let Some(rate) = metadata::limit_rate(request, value)
-        {
-            response.set_limit_rate(rate);
-        }
+    if let Some(rate) = limit_rate.and_then(|value| metadata::limit_rate(request, value)) {
+        response.set_limit_rate(rate);
     }
     remember(exchange, disk.storage, Some(disk.root), disk.path.into_bytes());
     response.turn_into_file(file.size(), file.modified())?;

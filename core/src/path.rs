@@ -62,14 +62,14 @@ impl AbsolutePath {
     /// As [`AbsolutePath::parse`], without a copy where nothing has to be done. A path that is
     /// refused is given back.
     pub fn from_vec(path: Vec<u8>) -> Result<Self, (PathError, Vec<u8>)> {
-        // In one go: a slash is followed by neither a slash, a dot, nor the end.
-        let mut after_slash = false;
-        let mut tidy = path.len() <= MAX && path.first() == Some(&b'/');
-        for byte in &path {
-            tidy &= *byte != 0 && !(after_slash && matches!(byte, b'/' | b'.'));
-            after_slash = *byte == b'/';
-        }
-        if tidy && !after_slash {
+        // Is a slash followed by a slash or a dot? Without a way out of the loop in its middle
+        // the compiler looks at many bytes at once.
+        let pairs = path.iter().zip(path.iter().skip(1));
+        let odd = pairs.fold(false, |odd, (byte, next)| {
+            odd | (*byte == 0) | (*byte == b'/') & ((*next == b'/') | (*next == b'.'))
+        });
+        let rooted = path.first() == Some(&b'/') && path.len() <= MAX;
+        if rooted && !odd && !matches!(path.last(), Some(b'/' | 0)) {
             return Ok(Self(path));
         }
         Self::parse(&path).map_err(|error| (error, path))

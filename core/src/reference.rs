@@ -88,6 +88,11 @@ pub fn accel_redirect(value: &[u8], encoded: bool) -> Result<Accel, ReferenceErr
     if value.first() == Some(&b'@') {
         return Ok(Accel::Named(value.to_vec()));
     }
+    // Most have neither. A loop without a way out of it looks at many bytes at once.
+    let special = value.iter().fold(false, |any, &c| any | (c == b'?') | (c == b'%'));
+    if !special && !value.is_empty() {
+        return Ok(Accel::Uri { path: value.to_vec(), args: Vec::new() });
+    }
     let (path, args) = match value.iter().position(|&c| c == b'?').filter(|_| encoded) {
         Some(mark) => {
             let (path, rest) = value.split_at(mark);
@@ -146,7 +151,7 @@ fn number(digits: &str) -> Result<u64, ReferenceError> {
 }
 
 fn decoded(value: &[u8], encoded: bool) -> Vec<u8> {
-    if encoded && value.contains(&b'%') { percent_decode(value).collect() } else { value.to_vec() }
+    if encoded { percent_decode(value).collect() } else { value.to_vec() }
 }
 
 #[cfg(test)]

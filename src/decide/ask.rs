@@ -2,12 +2,11 @@
 
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
-use nginx_download_core::reference::Convention;
 use nginx_download_core::{header, media};
 
 use crate::config::LocalUri;
 use crate::deliver::{AppResponse, Granted, Metadata, Said, relay};
-use crate::entry::intercept;
+use crate::entry::intercept::{self, Found};
 use crate::exchange::{Decision, Exchange};
 use crate::nginx::{Answer, End, Question, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
@@ -61,7 +60,7 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
         200 => {
             let intercept = request.loc_conf().intercept();
             match intercept::find(answer.app_headers(), intercept)? {
-                Some(reference) => referred(request, exchange, answer, reference),
+                Some(found) => referred(request, exchange, answer, found),
                 None => grant(request, exchange, answer),
             }
         }
@@ -94,7 +93,7 @@ fn referred(
     request: Request<'_>,
     exchange: &Exchange,
     answer: &Answer<'_>,
-    reference: (Convention, &[u8]),
+    found: Found<'_>,
 ) -> Outcome {
     let accel = answer.app_headers().filter(|(name, _)| header::is_accel(name));
     let app = AppResponse {
@@ -105,7 +104,7 @@ fn referred(
         fields: answer.headers().chain(accel).collect(),
     };
     exchange.decision.set(Decision::Asked);
-    let reference = intercept::refer(request, exchange, reference)?;
+    let reference = intercept::refer(request, exchange, found)?;
     intercept::send(request, exchange, reference, Metadata::of_app(request, app))
 }
 

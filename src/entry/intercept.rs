@@ -52,7 +52,7 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
         )
         .conclude(request, exchange));
     }
-    let outcome = reference.and_then(|reference| answer(request, exchange, reference));
+    let outcome = reference.and_then(|found| answer(request, exchange, found));
     let status = outcome.unwrap_or_else(|refusal| {
         // An error page says nothing of what the app said of a file.
         response.take_headers();
@@ -62,10 +62,12 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
 }
 
 /// Sends the file that a response refers to.
-fn answer(request: Request<'_>, exchange: &Exchange, reference: (Convention, &[u8])) -> Outcome {
-    match refer(request, exchange, reference)? {
+fn answer(request: Request<'_>, exchange: &Exchange, found: Found<'_>) -> Outcome {
+    match refer(request, exchange, found)? {
         // The common case, in which the app's header fields can stay where they are.
-        Reference::Target(Target::Disk(disk)) => deliver::in_place(request, exchange, disk),
+        Reference::Target(Target::Disk(disk)) => {
+            deliver::in_place(request, exchange, disk, found.limit_rate)
+        }
         reference => {
             let response = request.response();
             let (content_type, charset) = response.content_type();
@@ -130,31 +132,45 @@ fn grant(request: Request<'_>, exchange: &Exchange, end: End, body: &[u8]) -> Ou
 const OF_THE_GRANT: &[&str] =
     &["Content-Type", "Content-Encoding", "Content-Disposition", "ETag", "Last-Modified"];
 
+/// A reference to a file in the header of an app's response.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'r> {
+    convention: Convention,
+    value: &'r [u8],
+    /// X-Accel-Limit-Rate, which nginx heeds if it is a number.
+    limit_rate: Option<&'r [u8]>,
+}
+
 /// The one reference of a response, if it has one.
 pub(crate) fn find<'r>(
     fields: impl Iterator<Item = (&'r [u8], &'r [u8])>,
     intercept: Intercept,
-) -> Result<Option<(Convention, &'r [u8])>, Refusal> {
-    let mut found = None;
+) -> Result<Option<Found<'r>>, Refusal> {
+    let (mut found, mut limit_rate) = (None, None);
     for (name, value) in fields {
-        let Some(convention) = Convention::of_header(name).filter(|c| intercept.takes(*c)) else {
+        // What servers are told begins with an X; most else does not.
+        if !matches!(name.first(), Some(b'X' | b'x')) {
             continue;
-        };
-        if found.replace((convention, value)).is_some() {
-            return Err(Refusal::new(
-                Failure::Ambiguous,
-                "the app's response refers to more than one file",
-            ));
+        }
+        if let Some(convention) = Convention::of_header(name).filter(|c| intercept.takes(*c)) {
+            if found.replace((convention, value)).is_some() {
+                return Err(Refusal::new(
+                    Failure::Ambiguous,
+                    "the app's response refers to more than one file",
+                ));
+            }
+        } else if name.eq_ignore_ascii_case(b"x-accel-limit-rate") {
+            limit_rate = Some(value);
         }
     }
-    Ok(found)
+    Ok(found.map(|(convention, value)| Found { convention, value, limit_rate }))
 }
 
 /// What a header field of an app's response refers to.
 pub(crate) fn refer<'r>(
     request: Request<'r>,
     exchange: &Exchange,
-    (convention, value): (Convention, &[u8]),
+    Found { convention, value, .. }: Found<'_>,
 ) -> Result<Reference<'r>, Refusal> {
     let decode = request.loc_conf().intercept().decode;
     let encoded = decode.unwrap_or(convention.is_encoded());

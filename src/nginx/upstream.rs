@@ -90,7 +90,9 @@ impl<'r, M> Request<'r, M> {
             let u = (*self.as_ptr()).upstream;
             let head = &raw const (*u).headers_in;
             let here = (*u).buffer.last.offset_from((*u).buffer.pos);
-            as_bytes((*(*u).conf).module) == b"proxy"
+            // Of an empty body nginx knows by itself.
+            here > 0
+                && as_bytes((*(*u).conf).module) == b"proxy"
                 && !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CHUNKED.is_set(head)
                 && !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CONNECTION_CLOSE.is_set(head)
                 && (*head).content_length_n == here as i64
