@@ -24,6 +24,7 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
             "count",
             "buffered",
             "internal",
+            "keepalive",
             "header_only",
             "header_sent",
             "done",
@@ -257,6 +258,19 @@ fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
+/// Fields that only some builds of nginx have: structure, field, feature.
+const OPTIONAL_BIT_FIELDS: &[(&str, &str, &str)] =
+    &[("ngx_http_request_t", "cached", "http_cache")];
+
+fn bit_fields() -> Vec<(&'static str, &'static str)> {
+    let features = env::var("DEP_NGINX_FEATURES").unwrap_or_default();
+    let is_there = |feature: &str| features.split(',').any(|there| there == feature);
+    let always =
+        BIT_FIELDS.iter().flat_map(|(of, fields)| fields.iter().map(|field| (*of, *field)));
+    let optional = OPTIONAL_BIT_FIELDS.iter().filter(|(_, _, feature)| is_there(feature));
+    always.chain(optional.map(|(of, field, _)| (*of, *field))).collect()
+}
+
 fn probe_source() -> String {
     let mut c = String::from(
         "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_http.h>\n\
@@ -270,15 +284,13 @@ fn probe_source() -> String {
          }\n\
          int main(void) {\n",
     );
-    for (structure, fields) in BIT_FIELDS {
-        for field in *fields {
-            writeln!(
-                c,
-                "{{ {structure} v; memset(&v, 0, sizeof(v)); v.{field} = ~0u; \
-                 bits(\"{structure}\", \"{field}\", (unsigned char *) &v, sizeof(v)); }}"
-            )
-            .expect("a String takes all");
-        }
+    for (structure, field) in bit_fields() {
+        writeln!(
+            c,
+            "{{ {structure} v; memset(&v, 0, sizeof(v)); v.{field} = ~0u; \
+             bits(\"{structure}\", \"{field}\", (unsigned char *) &v, sizeof(v)); }}"
+        )
+        .expect("a String takes all");
     }
     for (structure, fields) in FIELDS {
         writeln!(c, "printf(\"size {structure} %zu\\n\", sizeof({structure}));")

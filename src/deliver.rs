@@ -15,7 +15,7 @@ use crate::Request;
 use crate::config::Storage;
 use crate::exchange::{Exchange, Place};
 use crate::locate::{Disk, Target};
-use crate::nginx::{Body, NoMemory};
+use crate::nginx::{Body, NoMemory, OpenFile};
 use crate::refusal::{Outcome, Refusal};
 
 /// What the app granted, and the cookies that it set on the occasion. They go out with the
@@ -109,9 +109,7 @@ pub(crate) fn parts<'r>(
     let (mut opened, mut total, mut modified) = (Vec::new(), 0_u64, 0);
     let mut name = &b""[..];
     for (disk, part) in parts {
-        let file = request
-            .open(disk.root, disk.path.as_bytes(), disk.symlinks)
-            .map_err(|error| Refusal::open(&error, disk))?;
+        let file = open(request, disk)?;
         let end = part.last.map_or(file.size(), |last| last.saturating_add(1));
         let length = end.checked_sub(part.first).filter(|_| end <= file.size());
         let length = length.ok_or_else(|| {
@@ -126,6 +124,7 @@ pub(crate) fn parts<'r>(
     let metadata = metadata.for_file(exchange, name);
     let response = request.response();
     response.set_file(total, Some(modified));
+    response.allow_one_range();
     if !metadata.has_etag() {
         response.set_file_etag()?;
     }
@@ -144,8 +143,7 @@ pub(crate) fn in_place(
     if let Err(status) = request.discard_body() {
         return Ok(status);
     }
-    let opened = request.open(disk.root, disk.path.as_bytes(), disk.symlinks);
-    let file = opened.map_err(|error| Refusal::open(&error, &disk))?;
+    let file = open(request, &disk)?;
     let name = disk.path.file_name();
     let response = request.response();
     // An empty body is in no coding: what is said of it is meant for the file.
@@ -165,6 +163,16 @@ pub(crate) fn in_place(
     Ok(response.send(Body::File(file)))
 }
 
+fn open<'r>(request: Request<'r>, disk: &Disk<'_>) -> Result<OpenFile<'r>, Refusal> {
+    let file = request
+        .open(disk.root, disk.path.as_bytes(), disk.symlinks)
+        .map_err(|error| Refusal::open(&error, disk))?;
+    if disk.temporary {
+        request.remove_file(disk.root, disk.path.as_bytes());
+    }
+    Ok(file)
+}
+
 /// Set once: an exchange delivers once.
 fn remember(exchange: &Exchange, storage: Option<&Storage>, root: Option<&[u8]>, path: Vec<u8>) {
     let storage = storage.map(|storage| storage.index);
@@ -173,9 +181,7 @@ fn remember(exchange: &Exchange, storage: Option<&Storage>, root: Option<&[u8]>,
 }
 
 fn from_disk(request: Request<'_>, disk: &Disk<'_>, metadata: &Metadata) -> Outcome {
-    let file = request
-        .open(disk.root, disk.path.as_bytes(), disk.symlinks)
-        .map_err(|error| Refusal::open(&error, disk))?;
+    let file = open(request, disk)?;
     metadata.warn_of_size(request, file.size(), disk);
     let response = request.response();
     response.set_file(file.size(), Some(file.modified()));

@@ -23,6 +23,8 @@ pub(crate) struct Disk<'r> {
     pub(crate) root: &'r [u8],
     pub(crate) path: RelativePath,
     pub(crate) symlinks: Symlinks,
+    /// The name goes once the file is open.
+    pub(crate) temporary: bool,
 }
 
 impl fmt::Display for Disk<'_> {
@@ -92,9 +94,13 @@ pub(crate) fn in_storage<'r>(
 
 fn placed(storage: &Storage, path: RelativePath) -> Target<'_> {
     match &storage.place {
-        Where::Root { path: root, symlinks } => {
-            Target::Disk(Disk { storage: Some(storage), root, path, symlinks: *symlinks })
-        }
+        Where::Root { path: root, symlinks } => Target::Disk(Disk {
+            storage: Some(storage),
+            root,
+            path,
+            symlinks: *symlinks,
+            temporary: false,
+        }),
         Where::Location(prefix) => {
             let uri = [prefix.as_bytes(), path.as_bytes()].concat();
             Target::Location { storage: Some(storage), uri, args: Vec::new() }
@@ -129,6 +135,7 @@ pub(crate) fn in_root<'r>(root: &'r Directory, path: &[u8]) -> Result<Target<'r>
         path: RelativePath::parse(rest).map_err(|error| bad(&error))?,
         root: root.strip_suffix(b"/").unwrap_or(root),
         symlinks: Symlinks::Refused,
+        temporary: false,
     }))
 }
 
@@ -195,8 +202,6 @@ pub(crate) fn in_declared_origin<'r>(
 pub(crate) enum Reference<'r> {
     /// A file.
     Target(Target<'r>),
-    /// A file that goes when it was sent.
-    Temporary(Target<'r>),
     /// Parts of files.
     Parts(Vec<(Disk<'r>, Part)>),
     /// A named location.
@@ -228,9 +233,13 @@ pub(crate) fn refer<'r>(
         Convention::Sendfile => {
             by_rule(request, reference::sendfile(value, encoded)?).map(Reference::Target)
         }
-        Convention::SendfileTemporary => {
-            by_rule(request, reference::sendfile(value, encoded)?).map(Reference::Temporary)
-        }
+        Convention::SendfileTemporary => by_rule(request, reference::sendfile(value, encoded)?)
+            .map(|mut target| {
+                if let Target::Disk(disk) = &mut target {
+                    disk.temporary = true;
+                }
+                Reference::Target(target)
+            }),
         Convention::Sendfile2 => {
             let parts = reference::sendfile2(value, encoded)?.into_iter();
             parts.map(|part| on_disk(request, part)).collect::<Result<_, _>>().map(Reference::Parts)

@@ -5,6 +5,8 @@
 //! `modules.rs`, the table of symbols that nginx looks for.
 
 mod bits;
+mod body;
+mod client;
 mod collect;
 mod conf;
 mod file;
@@ -20,14 +22,15 @@ mod subrequest;
 mod upstream;
 mod variable;
 
+pub(crate) use body::Body;
 pub(crate) use conf::{
     Conf, ConfError, Content, Context, Directive, LocationKind, Setter, Template,
 };
-pub(crate) use file::{OpenError, Symlinks};
+pub(crate) use file::{OpenError, OpenFile, Symlinks};
 pub(crate) use log::Level;
 pub(crate) use module::{HttpModule, RawModule};
 pub(crate) use request::{Method, Request, now_msec};
-pub(crate) use response::{Body, Response};
+pub(crate) use response::Response;
 pub(crate) use status::{NoMemory, Status};
 pub(crate) use subrequest::{Answer, End, Question};
 pub(crate) use variable::{Variable, VariableValue};

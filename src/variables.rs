@@ -1,6 +1,8 @@
 //! The `$download_*` variables. Subrequests and error pages see those of the request that they
 //! are a part of.
 
+use nginx_download_core::disposition;
+
 use crate::exchange::Exchange;
 use crate::nginx::{Variable, VariableValue};
 use crate::{Download, Request};
@@ -14,7 +16,7 @@ pub(crate) const TABLE: &[Variable<Download>] = &[
     Variable { name: "download_storage", value: storage },
     Variable { name: "download_file", value: file },
     Variable { name: "download_url", value: |_, exchange| bytes(exchange.url.get()?) },
-    Variable { name: "download_basename", value: |_, exchange| text(exchange.basename.get()?) },
+    Variable { name: "download_basename", value: |_, exchange| basename(exchange) },
     Variable { name: "download_grant", value: |_, exchange| text(exchange.decision.get().label()) },
     Variable {
         name: "download_failure",
@@ -30,6 +32,17 @@ fn text(text: &str) -> Value<'_> {
 
 fn bytes(bytes: &[u8]) -> Value<'_> {
     Some(VariableValue::Borrowed(bytes))
+}
+
+/// An app that was intercepted names the file itself, in a way that is not looked into.
+fn basename(exchange: &Exchange) -> Value<'_> {
+    match exchange.basename.get() {
+        Some(name) => text(name),
+        None => {
+            let name = disposition::basename(&exchange.place.get()?.path);
+            Some(VariableValue::Owned(name.into_bytes()))
+        }
+    }
 }
 
 fn storage<'r>(request: Request<'r>, exchange: &'r Exchange) -> Value<'r> {

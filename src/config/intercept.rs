@@ -47,8 +47,8 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Intercept, ConfError> {
                 intercept.sendfile = true;
                 intercept.grant = true;
             }
-            b"decode=on" => intercept.decode = Some(true),
-            b"decode=off" => intercept.decode = Some(false),
+            b"decode=on" if intercept.decode.is_none() => intercept.decode = Some(true),
+            b"decode=off" if intercept.decode.is_none() => intercept.decode = Some(false),
             other => {
                 return Err(format!(
                     "\"{}\": off, x-accel-redirect, x-sendfile, grant, all or decode=on|off is expected",
@@ -58,7 +58,7 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Intercept, ConfError> {
             }
         }
     }
-    if off == intercept.is_on() {
+    if off == intercept.is_on() || off && intercept.decode.is_some() {
         return Err("needs \"off\", or what to intercept".into());
     }
     Ok(intercept)

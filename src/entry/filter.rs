@@ -38,7 +38,7 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
         .note(request, exchange);
 
     let keeps = match status {
-        404 => !request.is_proxied() || request.has_error_page(),
+        404 => !request.has_app_response() || request.has_error_page(),
         300..=499 => false,
         _ => status < 300 || request.has_error_page(),
     };

@@ -12,7 +12,7 @@ use crate::decide;
 use crate::deliver::{self, AppResponse, Granted, Metadata, Said};
 use crate::exchange::{Decision, Exchange};
 use crate::locate::{self, Reference, Target};
-use crate::nginx::{End, Status};
+use crate::nginx::{End, NoMemory, Status};
 use crate::refusal::{Outcome, Refusal};
 
 /// What the client may not tell the app in the server's name.
@@ -42,7 +42,7 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
         return if intercept.grant && response.status() == 200 { hold(request) } else { Ok(()) };
     };
 
-    let exchange = request.begin(Exchange::new("intercept"))?;
+    let exchange = begin(request)?;
     exchange.decision.set(Decision::Asked);
     if !request.leave_app() {
         return Err(Refusal::new(
@@ -59,6 +59,17 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
         refusal.conclude(request, exchange)
     });
     Err(request.conclude(status))
+}
+
+/// An app that was reached by a reference of another may refer to a file in its turn.
+fn begin(request: Request<'_>) -> Result<&Exchange, NoMemory> {
+    let exchange = Exchange::new("intercept");
+    if let Some(earlier) = request.exchange()
+        && !request.is_error_page()
+    {
+        exchange.follow(earlier);
+    }
+    request.begin(exchange)
 }
 
 /// Sends the file that a response refers to.
@@ -88,7 +99,7 @@ fn hold(request: Request<'_>) -> Result<(), Status> {
     if !request.is_main() || !media::is_grant_exactly(content_type) {
         return Ok(());
     }
-    let exchange = request.begin(Exchange::new("intercept"))?;
+    let exchange = begin(request)?;
     let taken = response.take_headers().into_iter();
     let kept = taken.filter(|(name, _)| !header::is_hop_by_hop_or_framing(name));
     exchange.held.replace(kept.map(|(name, value)| (name.to_vec(), value.to_vec())).collect());
@@ -192,16 +203,6 @@ pub(crate) fn send<'r>(
     match reference {
         Reference::Target(target) => {
             deliver::deliver(request, exchange, target, Said::ByApp(metadata))
-        }
-        Reference::Temporary(target) => {
-            let Target::Disk(disk) = &target else {
-                return deliver::deliver(request, exchange, target, Said::ByApp(metadata));
-            };
-            let (root, path) = (disk.root, disk.path.clone());
-            let status = deliver::deliver(request, exchange, target, Said::ByApp(metadata))?;
-            // It is open; the name may go.
-            request.remove_file(root, path.as_bytes());
-            Ok(status)
         }
         Reference::Parts(parts) => deliver::parts(request, exchange, &parts, metadata),
         Reference::Named(name) => {

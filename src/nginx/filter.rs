@@ -89,15 +89,14 @@ unsafe extern "C" fn top_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ng
     // SAFETY: nginx passes a live request.
     unsafe {
         let request = Request::<M>::from_raw(r);
-        let filtered = match request.exchange() {
-            Some(exchange) => {
-                guard::shield(Err(Status::ERROR), || M::filter_header(request, exchange))
-            }
-            None if request.has_app_response() && question_of::<M>(r).is_none() => {
-                guard::shield(Err(Status::ERROR), || M::filter_app(request))
-            }
-            None => Ok(()),
-        };
+        let mut filtered = Ok(());
+        if request.has_app_response() && question_of::<M>(r).is_none() {
+            filtered = guard::shield(Err(Status::ERROR), || M::filter_app(request));
+        }
+        if let (Ok(()), Some(exchange)) = (filtered, request.exchange()) {
+            let filter = || M::filter_header(request, exchange);
+            filtered = guard::shield(Err(Status::ERROR), filter);
+        }
         match filtered {
             Ok(()) => next_header(&AFTER_TOP, r),
             Err(status) => status.0,

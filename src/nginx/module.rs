@@ -53,7 +53,7 @@ pub(crate) trait HttpModule: Sized + 'static {
     /// filters.
     fn filter_header(request: Request<'_, Self>, exchange: &Self::Exchange) -> Result<(), Status>;
 
-    /// Sees the header of each response of an app, for requests without an exchange.
+    /// Sees the header of each response of an app, before [`HttpModule::filter_header`].
     fn filter_app(request: Request<'_, Self>) -> Result<(), Status>;
 
     /// Does anybody need [`HttpModule::before_content`]?

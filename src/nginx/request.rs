@@ -133,15 +133,11 @@ impl<'r, M> Request<'r, M> {
     pub(crate) fn replace_response(self, status: u16) -> Status {
         // SAFETY: the request is live, and its header not sent.
         Status(unsafe {
+            // nginx ends the connection after what a filter has replaced; it should say so.
+            bits::NGX_HTTP_REQUEST_KEEPALIVE.set(self.as_ptr(), 0);
             let status = nginx_sys::ngx_int_t::from(status as i16);
             ngx_http_filter_finalize_request(self.as_ptr(), ptr::null_mut(), status)
         })
-    }
-
-    /// Does the response come from another server?
-    pub(crate) fn is_proxied(self) -> bool {
-        // SAFETY: the request is live.
-        unsafe { !(*self.as_ptr()).upstream.is_null() }
     }
 
     /// Writes a line to the error log, with the client and the request that it is about.

@@ -1,4 +1,4 @@
-//! The response to a request: header fields, metadata, body.
+//! The header of the response to a request: its fields, and what nginx keeps apart from them.
 
 #![allow(unsafe_code)]
 
@@ -6,31 +6,19 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use nginx_sys::{
-    NGX_HTTP_OK, ngx_buf_t, ngx_chain_t, ngx_file_t, ngx_http_headers_out_t,
-    ngx_http_output_filter, ngx_http_request_t, ngx_http_send_header, ngx_http_set_content_type,
+    NGX_HTTP_OK, ngx_http_headers_out_t, ngx_http_request_t, ngx_http_set_content_type,
     ngx_http_set_etag, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t,
 };
 
+use super::NoMemory;
 use super::bits;
-use super::file::OpenFile;
 use super::pool::{Pool, as_bytes, ngx_str};
-use super::{NoMemory, Status};
 
 /// A response whose header has not gone out yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'r> {
     raw: NonNull<ngx_http_request_t>,
     life: PhantomData<&'r ()>,
-}
-
-/// What follows the header.
-pub(crate) enum Body<'r> {
-    /// A file, which nginx sends with sendfile, aio or directio as the location says.
-    File(OpenFile<'r>),
-    /// Bytes that live as long as the request.
-    Memory(&'r [u8]),
-    /// Parts of files, one after the other: a file, its first byte, and how many of them.
-    Parts(Vec<(OpenFile<'r>, u64, u64)>),
 }
 
 impl<'r> Response<'r> {
@@ -41,7 +29,7 @@ impl<'r> Response<'r> {
         Self { raw: unsafe { NonNull::new_unchecked(raw) }, life: PhantomData }
     }
 
-    fn request(self) -> *mut ngx_http_request_t {
+    pub(super) fn request(self) -> *mut ngx_http_request_t {
         self.raw.as_ptr()
     }
 
@@ -50,7 +38,7 @@ impl<'r> Response<'r> {
         unsafe { &raw mut (*self.request()).headers_out }
     }
 
-    fn pool(self) -> Pool<'r> {
+    pub(super) fn pool(self) -> Pool<'r> {
         // SAFETY: a request has a pool from its birth to its end.
         unsafe { Pool::from_raw((*self.request()).pool).unwrap_unchecked() }
     }
@@ -82,6 +70,13 @@ impl<'r> Response<'r> {
             let tested = !bits::NGX_HTTP_REQUEST_ERROR_PAGE.is_set(self.request());
             bits::NGX_HTTP_REQUEST_ROOT_TESTED.set(self.request(), tested.into());
         }
+    }
+
+    /// Of several ranges none is made: nginx can take them out of one buffer only
+    /// (`ngx_http_range_test_overlapped()`).
+    pub(crate) fn allow_one_range(self) {
+        // SAFETY: the request is live.
+        unsafe { bits::NGX_HTTP_REQUEST_SINGLE_RANGE.set(self.request(), 1) }
     }
 
     /// The number of bytes of the body, where it is known.
@@ -294,6 +289,14 @@ impl<'r> Response<'r> {
             if self.has_cache_fields() {
                 self.outrank_expires()?;
             }
+            // X-Accel-Charset: nginx's charset filter would complain of a name it does not know.
+            if let Some(charset) = (*out).override_charset.as_ref() {
+                let charset = *charset;
+                (*out).override_charset = ptr::null_mut();
+                if as_bytes(charset) != b"off" {
+                    self.set_charset(as_bytes(charset))?;
+                }
+            }
         }
         Ok(())
     }
@@ -413,114 +416,6 @@ impl<'r> Response<'r> {
                 (*array).pool = self.pool().as_ptr();
             }
         }
-        Ok(())
-    }
-
-    /// Sends header and body. All that can fail for want of memory is done before the header
-    /// goes out.
-    pub(crate) fn send(self, body: Body<'r>) -> Status {
-        let chain = match self.chain(body) {
-            Ok(chain) => chain.as_ptr(),
-            Err(failed) => return failed.into(),
-        };
-        // SAFETY: the request is live and its header not sent.
-        unsafe {
-            let r = self.request();
-            let header = Status(ngx_http_send_header(r));
-            if header.ends_response() || bits::NGX_HTTP_REQUEST_HEADER_ONLY.is_set(r) {
-                return header;
-            }
-            let first = (*chain).buf;
-            let empty = !bits::NGX_BUF_IN_FILE.is_set(first) && (*first).pos == (*first).last;
-            if empty && r != (*r).main {
-                return header;
-            }
-            Status(ngx_http_output_filter(r, chain))
-        }
-    }
-
-    fn chain(self, body: Body<'r>) -> Result<NonNull<ngx_chain_t>, NoMemory> {
-        let mut links = Links { first: ptr::null_mut(), last: ptr::null_mut() };
-        match body {
-            Body::Memory(bytes) => links.push(self, self.memory(bytes)?)?,
-            Body::File(file) => links.push(self, self.part(&file, 0, file.size())?)?,
-            Body::Parts(parts) => {
-                // nginx takes an empty buffer in the middle for a bug.
-                for (file, first, length) in parts.iter().filter(|(_, _, length)| *length > 0) {
-                    links.push(self, self.part(file, *first, *length)?)?;
-                }
-                if links.last.is_null() {
-                    links.push(self, self.memory(b"")?)?;
-                }
-            }
-        }
-        // SAFETY: there is a last link, and it is ours, as is its buffer.
-        unsafe {
-            let (last, r) = ((*links.last).buf, self.request());
-            bits::NGX_BUF_LAST_BUF.set(last, u32::from(r == (*r).main));
-            bits::NGX_BUF_LAST_IN_CHAIN.set(last, 1);
-        }
-        NonNull::new(links.first).ok_or(NoMemory)
-    }
-
-    /// A buffer over `bytes`.
-    fn memory(self, bytes: &'r [u8]) -> Result<NonNull<ngx_buf_t>, NoMemory> {
-        let buffer: NonNull<ngx_buf_t> = self.pool().zeroed()?;
-        let b = buffer.as_ptr();
-        // SAFETY: the buffer is ours and zero, which is what ngx_calloc_buf() gives.
-        unsafe {
-            (*b).pos = bytes.as_ptr().cast_mut();
-            (*b).last = (*b).pos.add(bytes.len());
-            (*b).start = (*b).pos;
-            (*b).end = (*b).last;
-            bits::NGX_BUF_MEMORY.set(b, u32::from(!bytes.is_empty()));
-        }
-        Ok(buffer)
-    }
-
-    /// A buffer over `length` bytes of a file.
-    fn part(
-        self,
-        open: &OpenFile<'r>,
-        first: u64,
-        length: u64,
-    ) -> Result<NonNull<ngx_buf_t>, NoMemory> {
-        let buffer: NonNull<ngx_buf_t> = self.pool().zeroed()?;
-        let file: NonNull<ngx_file_t> = self.pool().zeroed()?;
-        let (b, f) = (buffer.as_ptr(), file.as_ptr());
-        // SAFETY: as in `memory`; the file lives in the request's pool.
-        unsafe {
-            (*f).fd = open.descriptor();
-            (*f).name = ngx_str(open.path());
-            (*f).log = (*(*self.request()).connection).log;
-            bits::NGX_FILE_DIRECTIO.set(f, open.directio().into());
-            (*b).file = f;
-            (*b).file_pos = i64::try_from(first).unwrap_or(i64::MAX);
-            (*b).file_last = i64::try_from(first.saturating_add(length)).unwrap_or(i64::MAX);
-            bits::NGX_BUF_IN_FILE.set(b, u32::from(length > 0));
-        }
-        Ok(buffer)
-    }
-}
-
-/// A chain of buffers that grows at its end.
-struct Links {
-    first: *mut ngx_chain_t,
-    last: *mut ngx_chain_t,
-}
-
-impl Links {
-    fn push(&mut self, response: Response<'_>, buffer: NonNull<ngx_buf_t>) -> Result<(), NoMemory> {
-        let link = response.pool().zeroed::<ngx_chain_t>()?.as_ptr();
-        // SAFETY: all links are ours.
-        unsafe {
-            (*link).buf = buffer.as_ptr();
-            match self.last.as_mut() {
-                Some(last) => last.next = link,
-                None => self.first = link,
-            }
-        }
-        self.last = link;
         Ok(())
     }
 }

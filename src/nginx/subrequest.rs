@@ -14,16 +14,16 @@
 use core::cell::{Cell, RefCell};
 use core::ffi::c_void;
 use core::marker::PhantomData;
-use core::mem::zeroed;
 use core::ptr;
 
 use nginx_sys::{
     NGX_HTTP_SUBREQUEST_WAITED, ngx_chain_t, ngx_connection_t, ngx_http_finalize_request,
     ngx_http_post_subrequest_t, ngx_http_request_body_t, ngx_http_request_empty_handler,
-    ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_list_init, ngx_list_t, ngx_table_elt_t,
+    ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_list_t,
 };
 
 use super::bits;
+use super::client::place_headers;
 use super::module::HttpModule;
 use super::pool::{as_bytes, ngx_str};
 use super::request::Request;
@@ -195,76 +195,6 @@ impl<'r, M: HttpModule> Request<'r, M> {
             asked.subrequest.get().as_ref().is_some_and(|sr| sr.parent == self.as_ptr())
         })
     }
-
-    /// Hides header fields of the client from whoever is asked next. nginx itself goes on to
-    /// honour those that it has understood, such as Range.
-    pub(crate) fn withhold(self, withhold: fn(&[u8]) -> bool) -> Result<(), Status> {
-        // SAFETY: the list is the request's own.
-        let any = unsafe {
-            fields(&(*self.as_ptr()).headers_in.headers)
-                .any(|field| withhold(as_bytes((*field).key)))
-        };
-        if any {
-            let headers = self.headers_without(withhold)?;
-            // SAFETY: nobody walks the list meanwhile. `$http_cookie` and its like are read by
-            // these pointers.
-            unsafe {
-                place_headers(self.as_ptr(), headers);
-                let headers_in = &raw mut (*self.as_ptr()).headers_in;
-                if withhold(b"Authorization") {
-                    (*headers_in).authorization = ptr::null_mut();
-                }
-                if withhold(b"Cookie") {
-                    #[cfg(nginx_linked_headers)]
-                    {
-                        (*headers_in).cookie = ptr::null_mut();
-                    }
-                    #[cfg(not(nginx_linked_headers))]
-                    {
-                        (*headers_in).cookies.nelts = 0;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A copy of the client's header fields without those that `withhold` names.
-    fn headers_without(self, withhold: fn(&[u8]) -> bool) -> Result<ngx_list_t, Status> {
-        // SAFETY: the list is the request's own, and its fields live as long as the pool.
-        unsafe {
-            let r = self.as_ptr();
-            let mut kept: ngx_list_t = zeroed();
-            if ngx_list_init(&raw mut kept, (*r).pool, 16, size_of::<ngx_table_elt_t>()) != 0 {
-                return Err(Status::INTERNAL_SERVER_ERROR);
-            }
-            #[cfg(nginx_linked_headers)]
-            let mut waiting: Vec<(*mut ngx_table_elt_t, *mut *mut ngx_table_elt_t)> = Vec::new();
-            for field in fields(&(*r).headers_in.headers) {
-                if withhold(as_bytes((*field).key)) {
-                    continue;
-                }
-                let copy = nginx_sys::ngx_list_push(&raw mut kept).cast::<ngx_table_elt_t>();
-                if copy.is_null() {
-                    return Err(Status::INTERNAL_SERVER_ERROR);
-                }
-                copy.copy_from_nonoverlapping(field, 1);
-                // Fields of one name are linked: the copies have to be linked to each other,
-                // since FastCGI and its like follow the links and skip what they found there.
-                #[cfg(nginx_linked_headers)]
-                {
-                    if let Some(at) = waiting.iter().position(|(wanted, _)| *wanted == field) {
-                        let (_, link) = waiting.swap_remove(at);
-                        *link = copy;
-                    }
-                    if !(*copy).next.is_null() {
-                        waiting.push(((*copy).next, &raw mut (*copy).next));
-                    }
-                }
-            }
-            Ok(kept)
-        }
-    }
 }
 
 /// Gives the subrequest header fields of its own, and no body.
@@ -291,20 +221,6 @@ unsafe fn replace_headers(sr: *mut ngx_http_request_t, headers: ngx_list_t) {
         #[cfg(ngx_feature = "http_gzip")]
         {
             (*headers_in).accept_encoding = ptr::null_mut();
-        }
-    }
-}
-
-/// # Safety
-/// `r` is a live request; `headers` was made by `headers_without`.
-unsafe fn place_headers(r: *mut ngx_http_request_t, headers: ngx_list_t) {
-    // SAFETY: handed on to the caller.
-    unsafe {
-        let list = &raw mut (*r).headers_in.headers;
-        *list = headers;
-        // ngx_list_t points to its own first part until there is a second one.
-        if (*list).part.next.is_null() {
-            (*list).last = &raw mut (*list).part;
         }
     }
 }

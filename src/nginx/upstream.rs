@@ -25,11 +25,26 @@ use super::response::fields;
 use super::status::Status;
 
 impl<'r, M> Request<'r, M> {
-    /// Is a response of an app passing by that nginx has not begun to send?
+    /// Is it the response of an app that passes by, from the app itself or from a cache?
     #[inline]
     pub(crate) fn has_app_response(self) -> bool {
-        // SAFETY: the request is live; so is its upstream.
-        unsafe { (*self.as_ptr()).upstream.as_ref().is_some_and(|u| u.headers_in.status_n != 0) }
+        // SAFETY: the request is live; so is its upstream. Without a cleanup nginx has ended it,
+        // or had not to begin.
+        unsafe {
+            let Some(upstream) = (*self.as_ptr()).upstream.as_ref() else { return false };
+            upstream.headers_in.status_n != 0 && (!upstream.cleanup.is_null() || self.is_cached())
+        }
+    }
+
+    #[cfg(ngx_feature = "http_cache")]
+    fn is_cached(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { bits::NGX_HTTP_REQUEST_CACHED.is_set(self.as_ptr()) }
+    }
+
+    #[cfg(not(ngx_feature = "http_cache"))]
+    fn is_cached(self) -> bool {
+        false
     }
 
     /// The header fields of the app's response, those included that nginx hides from clients.
