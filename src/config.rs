@@ -17,7 +17,7 @@ pub(crate) use storage::{Storage, Where};
 pub(crate) use view::{LocalUri, Names, View};
 
 use crate::Download;
-use crate::nginx::{Conf, ConfError, Content, LocationKind, Template};
+use crate::nginx::{Conf, ConfError, Content, Location, LocationKind, Template};
 
 /// `download_grant_max_size`, in bytes, where nobody says otherwise.
 const GRANT_MAX_SIZE: usize = 64 * 1024;
@@ -127,6 +127,10 @@ pub(crate) fn merge(
             return Err(unknown_storage("download_rule", &rule.storage));
         }
     }
+    if is_via(storages, &conf.location()) {
+        // A server elsewhere must not name files of this one.
+        conf.take_accel_redirect()?;
+    }
     merge_view(conf, parent, child)?;
     if let Some(View::Storage { storage, .. }) = &child.view
         && storages.storage(storage.as_bytes()).is_none()
@@ -134,6 +138,17 @@ pub(crate) fn merge(
         return Err(unknown_storage("download storage", storage));
     }
     Ok(())
+}
+
+/// Is it the location that a storage is fetched by?
+fn is_via(main: &MainConf, location: &Location) -> bool {
+    let name = location.name();
+    let name = name.strip_suffix(b"/").unwrap_or(name);
+    location.kind() == LocationKind::Prefix
+        && main.storages.iter().any(|storage| match &storage.place {
+            Where::Url { via, .. } => via.as_bytes().strip_suffix(b"/") == Some(name),
+            Where::Root { .. } | Where::Location(_) => false,
+        })
 }
 
 fn merge_view(conf: &mut Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {

@@ -73,7 +73,7 @@ pub(crate) fn deliver<'r>(
         Target::Location { storage, uri, args } => {
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
             let metadata = said.of(request, exchange, name)?;
-            exchange.pending.borrow_mut().push(metadata);
+            hand_over(request, exchange, metadata)?;
             let redirected = request.pool().copy(&uri)?;
             let args = request.pool().copy(&args)?;
             remember(exchange, storage, None, uri);
@@ -81,7 +81,7 @@ pub(crate) fn deliver<'r>(
         }
         Target::Remote { storage, url, via } => {
             let metadata = said.of(request, exchange, &url::file_name(&url))?;
-            exchange.pending.borrow_mut().push(metadata);
+            hand_over(request, exchange, metadata)?;
             request.withhold(header::is_credential).map_err(|_| NoMemory)?;
             let _ = exchange.url.set(url);
             let redirected = request.pool().copy(&via)?;
@@ -97,6 +97,27 @@ pub(crate) fn deliver<'r>(
             Ok(response.send(Body::Memory(bytes)))
         }
     }
+}
+
+/// Another location sends the file; what there is to say is said as its response passes by.
+///
+/// If that includes a version, the client's conditions are about this version, which the other
+/// location cannot know: it does not get to see them, and nginx looks at them here.
+pub(crate) fn hand_over(
+    request: Request<'_>,
+    exchange: &Exchange,
+    metadata: Metadata,
+) -> Result<(), NoMemory> {
+    if metadata.has_version() {
+        let conditions = if request.has_header("If-Range") {
+            header::is_condition_or_range
+        } else {
+            header::is_condition
+        };
+        request.withhold(conditions).map_err(|_| NoMemory)?;
+    }
+    exchange.pending.borrow_mut().push(metadata);
+    Ok(())
 }
 
 /// Sends parts of files, one after the other, as one file that is as young as the youngest.

@@ -24,7 +24,7 @@ mod variable;
 
 pub(crate) use body::Body;
 pub(crate) use conf::{
-    Conf, ConfError, Content, Context, Directive, LocationKind, Setter, Template,
+    Conf, ConfError, Content, Context, Directive, Location, LocationKind, Setter, Template,
 };
 pub(crate) use file::{OpenError, OpenFile, Symlinks};
 pub(crate) use log::Level;

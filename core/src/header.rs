@@ -77,6 +77,16 @@ pub fn is_servers_business(name: &[u8]) -> bool {
     is_accel(name) || is_hop_by_hop_or_framing(name)
 }
 
+/// Whether a field of this name makes a request conditional (RFC 9110, section 13.1).
+pub fn is_condition(name: &[u8]) -> bool {
+    starts_with(name, b"if-")
+}
+
+/// Whether a field of this name makes a request conditional, or one for a part.
+pub fn is_condition_or_range(name: &[u8]) -> bool {
+    is_condition(name) || is(name, b"range")
+}
+
 /// What a client sent as its credentials, which are for this server and for no other.
 #[must_use]
 pub fn is_credential(name: &[u8]) -> bool {

@@ -59,7 +59,7 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<View, ConfError> {
     match conf.arguments()[..] {
         [b"object", uri] => Ok(View::Object(parse_uri(conf, uri)?)),
         [b"virtual", uri] => Ok(View::Virtual(parse_uri(conf, uri)?)),
-        [b"http", url] => Ok(View::Http(conf.template(url)?)),
+        [b"http", url] => parse_http(conf, url),
         [b"storage", name] => Ok(View::Storage {
             storage: String::from_utf8_lossy(name).into_owned(),
             names: Names::UriBelow(location_prefix(conf)?),
@@ -95,6 +95,18 @@ fn parse_uri(conf: &mut Conf<'_>, uri: &[u8]) -> Result<LocalUri, ConfError> {
     let path = conf.template(halves.next().unwrap_or_default())?;
     let args = halves.next().map(|args| conf.template(args)).transpose()?;
     Ok(LocalUri { path, args })
+}
+
+fn parse_http(conf: &mut Conf<'_>, url: &[u8]) -> Result<View, ConfError> {
+    let absolute = [&b"http://"[..], b"https://", b"$"].iter().any(|s| url.starts_with(s));
+    if !absolute {
+        return Err(format!(
+            "\"{}\" is no URL: it must begin with http:// or https://",
+            url.escape_ascii()
+        )
+        .into());
+    }
+    Ok(View::Http(conf.template(url)?))
 }
 
 fn parse_path(conf: &mut Conf<'_>, path: &[u8]) -> Result<View, ConfError> {

@@ -182,6 +182,11 @@ impl Metadata {
         self
     }
 
+    /// Is something said of the version that a client may ask for?
+    pub(crate) fn has_version(&self) -> bool {
+        self.etag.is_some() || self.modified.is_some()
+    }
+
     /// Does the app vouch for a version of the file?
     pub(crate) fn has_etag(&self) -> bool {
         self.etag.is_some()

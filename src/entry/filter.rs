@@ -4,6 +4,7 @@
 use nginx_download_core::failure::Failure;
 
 use crate::Request;
+use crate::deliver::Metadata;
 use crate::exchange::Exchange;
 use crate::nginx::Status;
 use crate::refusal::Refusal;
@@ -16,6 +17,9 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
     let response = request.response();
     // An error page that is sent as 200 is no file either.
     if matches!(response.status(), 200 | 206 | 304) && !request.is_error_page() {
+        if pending.iter().any(Metadata::has_version) {
+            response.compare_here();
+        }
         for metadata in pending.iter().rev() {
             if let (200, Some(length)) = (response.status(), response.length()) {
                 metadata.warn_of_size(request, length, &"what the internal location sends");
@@ -29,7 +33,7 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
         // The target's own answers to ranges and conditions.
         412 | 416 => return Ok(()),
         // An error page that says 200, or a redirect, or no such file.
-        200..=499 => Failure::TargetMissing,
+        200 | 206 | 300..=499 => Failure::TargetMissing,
         _ => Failure::TargetError,
     };
     let uri = exchange.file(request.main_conf()).unwrap_or_default();
@@ -40,7 +44,8 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
     let keeps = match status {
         404 => !request.has_app_response() || request.has_error_page(),
         300..=499 => false,
-        _ => status < 300 || request.has_error_page(),
+        200 | 206 => true,
+        _ => request.has_error_page(),
     };
     // Neither a redirect that shows an internal prefix, nor what an internal server says.
     if keeps { Ok(()) } else { Err(request.replace_response(failure.status())) }

@@ -30,6 +30,11 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
         return Ok(());
     }
     let response = request.response();
+    if request.exchange().is_some_and(|exchange| exchange.url.get().is_some()) {
+        // A server elsewhere has no say in what is sent from here.
+        response.remove_where(header::is_accel);
+        return Ok(());
+    }
     let reference = find(request.app_headers(), intercept);
     let is_file = matches!(reference, Ok(Some(_))) && matches!(response.status(), 200 | 206);
     response.remove_where(if is_file { header::is_servers_business } else { header::is_accel });
@@ -206,7 +211,7 @@ pub(crate) fn send<'r>(
         }
         Reference::Parts(parts) => deliver::parts(request, exchange, &parts, metadata),
         Reference::Named(name) => {
-            exchange.pending.borrow_mut().push(metadata);
+            deliver::hand_over(request, exchange, metadata)?;
             Ok(request.redirect_to_named(request.pool().copy(&name)?))
         }
     }

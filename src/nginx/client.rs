@@ -13,6 +13,15 @@ use super::request::Request;
 use super::response::fields;
 
 impl<M> Request<'_, M> {
+    /// Did the client send a header field of that name?
+    pub(crate) fn has_header(self, name: &str) -> bool {
+        // SAFETY: the list is the request's own.
+        unsafe {
+            fields(&(*self.as_ptr()).headers_in.headers)
+                .any(|field| as_bytes((*field).key).eq_ignore_ascii_case(name.as_bytes()))
+        }
+    }
+
     /// Hides header fields of the client from whoever is asked next. nginx itself goes on to
     /// honour those that it has understood, such as Range.
     pub(crate) fn withhold(self, withhold: fn(&[u8]) -> bool) -> Result<(), Status> {

@@ -113,6 +113,18 @@ impl<'r> Response<'r> {
         }
     }
 
+    /// The client's conditions are looked at by nginx's own filters, and ranges made by them, as
+    /// for a file, although the response comes from elsewhere.
+    pub(crate) fn compare_here(self) {
+        // SAFETY: the request is live.
+        unsafe {
+            bits::NGX_HTTP_REQUEST_DISABLE_NOT_MODIFIED.set(self.request(), 0);
+            if self.status() == 200 {
+                bits::NGX_HTTP_REQUEST_ALLOW_RANGES.set(self.request(), 1);
+            }
+        }
+    }
+
     /// What the app or the target says is final: no 304 or 412 is made of it.
     pub(crate) fn keep_status(self) {
         // SAFETY: the request is live.
@@ -143,6 +155,7 @@ impl<'r> Response<'r> {
         // SAFETY: the value lives in the request's pool.
         unsafe {
             (*self.out()).content_type = ngx_str(value);
+            (*self.out()).charset = ngx_str_t::empty();
             (*self.out()).content_type_len = essence.min(value.len());
             (*self.out()).content_type_lowcase = ptr::null_mut();
         }
