@@ -7,7 +7,7 @@ pub(crate) mod relay;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
 use nginx_download_core::reference::Part;
-use nginx_download_core::{header, media, url};
+use nginx_download_core::{etag, header, media, url};
 
 pub(crate) use metadata::{AppResponse, Metadata};
 
@@ -120,7 +120,8 @@ pub(crate) fn hand_over(
     Ok(())
 }
 
-/// Sends parts of files, one after the other, as one file that is as young as the youngest.
+/// Sends parts of files, one after the other, as one file that is as young as the youngest. It
+/// has no ETag but the app's: length and time do not tell one choice of parts from another.
 pub(crate) fn parts<'r>(
     request: Request<'r>,
     exchange: &Exchange,
@@ -146,9 +147,6 @@ pub(crate) fn parts<'r>(
     let response = request.response();
     response.set_file(total, Some(modified));
     response.allow_one_range();
-    if !metadata.has_etag() {
-        response.set_file_etag()?;
-    }
     metadata.describe(response)?;
     Ok(response.send(Body::Parts(opened)))
 }
@@ -167,11 +165,12 @@ pub(crate) fn in_place(
     let file = open(request, &disk)?;
     let name = disk.path.file_name();
     let response = request.response();
-    // An empty body is in no coding: what is said of it is meant for the file.
-    if request.app_body_length() != Some(0)
-        && response.content_encoding().is_some_and(|coding| !media::is_coding_of(name, coding))
-    {
+    // A coding is that of the body that the app did not send, unless the name says the same.
+    if response.content_encoding().is_some_and(|coding| !media::is_coding_of(name, coding)) {
         response.remove(b"Content-Encoding");
+    }
+    if response.etag().is_some_and(etag::is_of_nothing) {
+        response.remove(b"ETag");
     }
     if !response.has_content_type() {
         response.guess_content_type(name)?;
@@ -185,11 +184,13 @@ pub(crate) fn in_place(
 }
 
 fn open<'r>(request: Request<'r>, disk: &Disk<'_>) -> Result<OpenFile<'r>, Refusal> {
+    // The next file of that name is another.
+    let cached = !disk.temporary;
     let file = request
-        .open(disk.root, disk.path.as_bytes(), disk.symlinks)
+        .open(disk.root, disk.path.as_bytes(), disk.symlinks, cached)
         .map_err(|error| Refusal::open(&error, disk))?;
     if disk.temporary {
-        request.remove_file(disk.root, disk.path.as_bytes());
+        request.remove_file(disk.root, disk.path.as_bytes(), disk.symlinks);
     }
     Ok(file)
 }

@@ -35,11 +35,15 @@ my %proof = (
     'uwsgi.conf'   => \&uwsgi,
 );
 
+# run by t/3*.t, which have the apps
+my %elsewhere = map { $_ => 1 } map { slurp($_) =~ /Apps->new\('([\w-]+\.conf)'/g } glob 't/3*.t';
+
 defined $module or die "TEST_NGINX_LOAD_MODULES does not name ngx_http_download_module.so\n";
 
 every_directive_is_shown();
 for my $conf (sort glob 'nginx-conf/*.conf') {
     my $name = basename($conf);
+    next if $elsewhere{$name};
     my $proof = delete $proof{$name};
     ok($proof, "$name: there is a test of it") or next;
     note("--- $name");

@@ -6,6 +6,23 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EntityTag(String);
 
+/// What frameworks make of an empty body: Express, and the MD5 and SHA-1 of nothing.
+const OF_NOTHING: [&str; 3] = [
+    "0-2jmj7l5rSw0yVb/vlWAYkK/YBwk",
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+];
+
+/// Is it the tag of an empty body, which an app sent in place of a file, and not of the file?
+#[must_use]
+pub fn is_of_nothing(tag: &[u8]) -> bool {
+    let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);
+    OF_NOTHING.iter().any(|known| {
+        opaque.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""))
+            == Some(known.as_bytes())
+    })
+}
+
 impl EntityTag {
     /// Takes `"opaque"` or `W/"opaque"`, quotes included.
     ///
@@ -60,6 +77,13 @@ impl std::error::Error for EntityTagError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_of_nothing() {
+        assert!(is_of_nothing(b"W/\"0-2jmj7l5rSw0yVb/vlWAYkK/YBwk\""));
+        assert!(is_of_nothing(b"\"d41d8cd98f00b204e9800998ecf8427e\""));
+        assert!(!is_of_nothing(b"\"v1\"") && !is_of_nothing(b"") && !is_of_nothing(b"\""));
+    }
 
     #[test]
     fn weak_and_strong() {

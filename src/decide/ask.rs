@@ -100,7 +100,6 @@ fn referred(
         content_type: answer.content_type(),
         charset: answer.charset(),
         modified: answer.last_modified(),
-        body_length: u64::try_from(answer.body().len()).ok(),
         fields: answer.headers().chain(accel).collect(),
     };
     exchange.decision.set(Decision::Asked);

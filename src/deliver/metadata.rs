@@ -4,7 +4,7 @@
 use std::{fmt, mem};
 
 use nginx_download_core::disposition::{self, Disposition};
-use nginx_download_core::etag::EntityTag;
+use nginx_download_core::etag::{self, EntityTag};
 use nginx_download_core::failure::Failure;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{self, Charset, ContentCoding, MediaType};
@@ -22,8 +22,6 @@ pub(crate) struct AppResponse<'r> {
     pub(crate) charset: &'r [u8],
     /// Last-Modified in Unix seconds.
     pub(crate) modified: Option<i64>,
-    /// The announced length of the body.
-    pub(crate) body_length: Option<u64>,
     /// All other fields, those meant for the server included.
     pub(crate) fields: Vec<(&'r [u8], &'r [u8])>,
 }
@@ -35,8 +33,6 @@ pub(crate) struct Metadata {
     mimetype: Option<MediaType>,
     charset: Option<Charset>,
     encoding: Option<ContentCoding>,
-    /// It is the coding of the file, not that of a body that the app sent in its place.
-    encoding_is_sure: bool,
     etag: Option<EntityTag>,
     modified: Option<i64>,
     size: Option<u64>,
@@ -94,7 +90,6 @@ impl Metadata {
             charset: grant.as_mut().and_then(|grant| grant.charset.take()),
             encoding: grant.as_mut().and_then(|grant| grant.encoding.take()),
             etag: grant.as_mut().and_then(|grant| grant.etag.take()),
-            encoding_is_sure: true,
             modified: grant.as_ref().and_then(|grant| grant.modified),
             size: grant.as_ref().and_then(|grant| grant.size),
             headers,
@@ -135,18 +130,12 @@ impl Metadata {
         let charset = Charset::parse(app.charset)
             .ok()
             .filter(|_| mimetype.as_ref().is_some_and(|mimetype| mimetype.charset().is_none()));
-        let mut metadata = Self {
-            mimetype,
-            charset,
-            modified: app.modified,
-            // An empty body is in no coding: what is said of it is meant for the file.
-            encoding_is_sure: app.body_length == Some(0),
-            ..Self::default()
-        };
+        let mut metadata = Self { mimetype, charset, modified: app.modified, ..Self::default() };
         for (name, value) in app.fields {
             let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
             if is("ETag") {
-                metadata.etag = EntityTag::parse(value).ok();
+                metadata.etag =
+                    EntityTag::parse(value).ok().filter(|_| !etag::is_of_nothing(value));
             } else if is("Content-Encoding") {
                 metadata.encoding = ContentCoding::parse(value).ok();
             } else if is("X-Accel-Limit-Rate") {
@@ -171,8 +160,8 @@ impl Metadata {
 
     /// The app's response is about this file.
     pub(crate) fn for_file(mut self, exchange: &Exchange, file_name: &[u8]) -> Self {
+        // A coding is that of the body that the app did not send, unless the name says the same.
         if let Some(encoding) = &self.encoding
-            && !self.encoding_is_sure
             && !media::is_coding_of(file_name, encoding.as_str().as_bytes())
         {
             self.encoding = None;
@@ -210,6 +199,7 @@ impl Metadata {
         if let Some(charset) = &self.charset {
             response.set_charset(charset.as_str().as_bytes())?;
         }
+        // A coding is that of the body that the app did not send, unless the name says the same.
         if let Some(encoding) = &self.encoding {
             if encoding.is_identity() {
                 response.remove(b"Content-Encoding");

@@ -90,8 +90,7 @@ fn answer(request: Request<'_>, exchange: &Exchange, found: Found<'_>) -> Outcom
             let modified = response.last_modified();
             let mut fields = response.take_headers();
             fields.extend(request.app_headers().filter(|(name, _)| header::is_accel(name)));
-            let body_length = request.app_body_length();
-            let app = AppResponse { content_type, charset, modified, body_length, fields };
+            let app = AppResponse { content_type, charset, modified, fields };
             send(request, exchange, reference, Metadata::of_app(request, app))
         }
     }

@@ -12,17 +12,20 @@
 
 #![allow(unsafe_code)]
 
+mod remove;
+
 use core::ffi::c_int;
 use core::marker::PhantomData;
 use core::mem::zeroed;
+use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use nginx_sys::{
-    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_open_cached_file, ngx_open_file_info_t,
-    ngx_pool_cleanup_add, ngx_pool_cleanup_file, ngx_pool_cleanup_file_t,
+    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_open_cached_file, ngx_open_file_cache_t,
+    ngx_open_file_info_t, ngx_pool_cleanup_add, ngx_pool_cleanup_file, ngx_pool_cleanup_file_t,
 };
 
 use super::NoMemory;
@@ -102,7 +105,7 @@ impl From<NoMemory> for OpenError {
 
 impl<'r, M> Request<'r, M> {
     /// Opens the regular file `path` below the directory `root`, as the location's
-    /// `open_file_cache`, `directio` and `read_ahead` say.
+    /// `directio` and `read_ahead` say, and its `open_file_cache` if it may be `cached`.
     ///
     /// `root` is absolute and has no slash at its end; `path` has none at its start.
     pub(crate) fn open(
@@ -110,13 +113,15 @@ impl<'r, M> Request<'r, M> {
         root: &[u8],
         path: &[u8],
         symlinks: Symlinks,
+        cached: bool,
     ) -> Result<OpenFile<'r>, OpenError> {
         let full = self.pool().concat(&[root, b"/", path])?;
         // SAFETY: the core module's configuration of the location outlives the request.
         let location = unsafe { &*core_location(self) };
-        let open = Opening { pool: self.pool(), location, root: root.len(), full };
+        let cache = if cached { location.open_file_cache } else { ptr::null_mut() };
+        let open = Opening { pool: self.pool(), location, cache, root: root.len(), full };
         match symlinks {
-            Symlinks::Refused if !location.open_file_cache.is_null() => open.by_nginx(),
+            Symlinks::Refused if !cache.is_null() => open.by_nginx(),
             Symlinks::Refused => open.without_links(),
             Symlinks::WithinRoot => match open.beneath(0) {
                 // An absolute link leads out of the root as far as the kernel is concerned,
@@ -125,37 +130,6 @@ impl<'r, M> Request<'r, M> {
                 Err(Missing::File(error)) => Err(error),
                 Ok(descriptor) => open.keep(descriptor),
             },
-        }
-    }
-}
-
-impl<M> Request<'_, M> {
-    /// Removes the name of a file below the directory `root`. That it may fail is logged.
-    pub(crate) fn remove_file(self, root: &[u8], path: &[u8]) {
-        let (folder, name) = match path.iter().rposition(|&c| c == b'/') {
-            Some(slash) => path.split_at(slash),
-            None => (&b"."[..], path),
-        };
-        let name = name.strip_prefix(b"/").unwrap_or(name);
-        let pool = self.pool();
-        let removed = pool.copy(folder).and_then(|folder| {
-            let full = pool.concat(&[root, b"/", folder])?;
-            let name = pool.copy(name)?;
-            // SAFETY: every location has the core module's configuration, which outlives the
-            // request.
-            let location = unsafe { &*core_location(self) };
-            let opening = Opening { pool, location, root: root.len(), full };
-            let flags = libc::O_PATH | libc::O_DIRECTORY;
-            Ok(match opening.open_beneath(libc::RESOLVE_NO_SYMLINKS, flags) {
-                // SAFETY: the folder is open, and a NUL follows the name.
-                Ok(at) => unsafe { libc::unlinkat(at.0, name.as_ptr().cast(), 0) == 0 },
-                Err(_) => false,
-            })
-        });
-        if !removed.unwrap_or(false) {
-            let path = path.escape_ascii();
-            let text = format_args!("download: the temporary file \"{path}\" cannot be removed");
-            self.log(Level::Error, errno(), text);
         }
     }
 }
@@ -172,6 +146,8 @@ fn core_location<M>(request: Request<'_, M>) -> *const ngx_http_core_loc_conf_t 
 struct Opening<'r, 'l> {
     pool: Pool<'r>,
     location: &'l ngx_http_core_loc_conf_t,
+    /// The open_file_cache to use, or null.
+    cache: *mut ngx_open_file_cache_t,
     /// The length of the root at the start of `full`; a slash follows.
     root: usize,
     /// Root and path; a NUL follows the slice.
@@ -322,8 +298,8 @@ impl<'r> Opening<'r, '_> {
             bits::NGX_OPEN_FILE_INFO_DISABLE_SYMLINKS.set(&raw mut of, DISABLE_SYMLINKS_ON);
             of.disable_symlinks_from = self.root;
 
-            let cache = self.location.open_file_cache;
-            let rc = ngx_open_cached_file(cache, &raw mut name, &raw mut of, self.pool.as_ptr());
+            let rc =
+                ngx_open_cached_file(self.cache, &raw mut name, &raw mut of, self.pool.as_ptr());
             if rc != 0 {
                 return Err(match of.err {
                     0 => OpenError::NoMemory,
@@ -351,21 +327,25 @@ impl<'r> Opening<'r, '_> {
     /// Resolves all links first, and then opens what they led to without following any: a link
     /// that changes in between makes the opening fail.
     fn resolved(self, root: &[u8]) -> Result<OpenFile<'r>, OpenError> {
-        let real = |path: &[u8]| {
-            Path::new(OsStr::from_bytes(path))
-                .canonicalize()
-                .map_err(|error| OpenError::Os(error.raw_os_error().unwrap_or(libc::EIO)))
-        };
-        let root = real(if root.is_empty() { b"/" } else { root })?;
-        let file = real(self.full)?;
-        let below = file.strip_prefix(&root).map_err(|_| OpenError::Outside)?;
-        let root = match root.as_os_str().as_bytes() {
-            b"/" => b"",
-            root => root,
-        };
-        let full = self.pool.concat(&[root, b"/", below.as_os_str().as_bytes()])?;
-        Opening { pool: self.pool, location: self.location, root: root.len(), full }.without_links()
+        let (root, below) = resolve(root, self.full)?;
+        let full = self.pool.concat(&[&root, b"/", &below])?;
+        Opening { root: root.len(), full, ..self }.without_links()
     }
+}
+
+/// Where a path really is, as the real root and what is below it.
+fn resolve(root: &[u8], full: &[u8]) -> Result<(Vec<u8>, Vec<u8>), OpenError> {
+    let real = |path: &[u8]| {
+        Path::new(OsStr::from_bytes(path))
+            .canonicalize()
+            .map_err(|error| OpenError::Os(error.raw_os_error().unwrap_or(libc::EIO)))
+    };
+    let root = real(if root.is_empty() { b"/" } else { root })?;
+    let file = real(full)?;
+    let below = file.strip_prefix(&root).map_err(|_| OpenError::Outside)?;
+    let below = below.as_os_str().as_bytes().to_vec();
+    let root = root.into_os_string().into_vec();
+    Ok((if root == b"/" { Vec::new() } else { root }, below))
 }
 
 /// NGX_MIN_READ_AHEAD of ngx_open_file_cache.c.

@@ -333,6 +333,12 @@ impl<'r> Response<'r> {
         unsafe { (*self.out()).content_type.len > 0 }
     }
 
+    /// ETag, if there is one.
+    pub(crate) fn etag(self) -> Option<&'r [u8]> {
+        // SAFETY: the field lives as long as the request.
+        unsafe { (*self.out()).etag.as_ref().map(|field| as_bytes(field.value)) }
+    }
+
     /// Content-Encoding, if there is one.
     pub(crate) fn content_encoding(self) -> Option<&'r [u8]> {
         // SAFETY: the field lives as long as the request.

@@ -57,13 +57,6 @@ impl<'r, M> Request<'r, M> {
         }
     }
 
-    /// The announced length of the app's body.
-    pub(crate) fn app_body_length(self) -> Option<u64> {
-        // SAFETY: as in `has_app_response`.
-        let length = unsafe { (*self.as_ptr()).upstream.as_ref()?.headers_in.content_length_n };
-        u64::try_from(length).ok()
-    }
-
     /// Ends the app's part in the request. From here on the request is as it was before it was
     /// proxied, and [`Request::conclude`] ends it.
     ///
