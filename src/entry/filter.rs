@@ -2,6 +2,7 @@
 //! location sends is said here, as the response passes by.
 
 use nginx_download_core::failure::Failure;
+use nginx_download_core::header;
 
 use crate::Request;
 use crate::deliver::Metadata;
@@ -17,6 +18,7 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
     let response = request.response();
     // An error page that is sent as 200 is no file either.
     if matches!(response.status(), 200 | 206 | 304) && !request.is_error_page() {
+        response.remove_where(header::is_accel);
         if pending.iter().any(Metadata::has_version) {
             response.compare_here();
         }

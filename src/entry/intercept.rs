@@ -50,12 +50,7 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
     let exchange = begin(request)?;
     exchange.decision.set(Decision::Asked);
     if !request.leave_app() {
-        return Err(Refusal::new(
-            Failure::Unsupported,
-            "a cached response of the app refers to a file: proxy_cache and its kin cannot be \
-             used for these",
-        )
-        .conclude(request, exchange));
+        return Err(refuse_cached(request, exchange));
     }
     let outcome = reference.and_then(|found| answer(request, exchange, found));
     let status = outcome.unwrap_or_else(|refusal| {
@@ -64,6 +59,12 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
         refusal.conclude(request, exchange)
     });
     Err(request.conclude(status))
+}
+
+fn refuse_cached(request: Request<'_>, exchange: &Exchange) -> Status {
+    let why = "a cached response of the app refers to a file: proxy_cache and its kin cannot be \
+               used for these";
+    Refusal::new(Failure::Unsupported, why).conclude(request, exchange)
 }
 
 /// An app that was reached by a reference of another may refer to a file in its turn.
@@ -104,6 +105,9 @@ fn hold(request: Request<'_>) -> Result<(), Status> {
         return Ok(());
     }
     let exchange = begin(request)?;
+    if request.is_cached() {
+        return Err(refuse_cached(request, exchange));
+    }
     let taken = response.take_headers().into_iter();
     let kept = taken.filter(|(name, _)| !header::is_hop_by_hop_or_framing(name));
     exchange.held.replace(kept.map(|(name, value)| (name.to_vec(), value.to_vec())).collect());

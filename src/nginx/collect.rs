@@ -23,6 +23,8 @@ pub(super) struct Collected<M: HttpModule> {
     limit: usize,
     body: RefCell<Vec<u8>>,
     end: Cell<End>,
+    /// Nothing more is to come.
+    over: Cell<bool>,
     then: Then<M>,
 }
 
@@ -39,6 +41,7 @@ impl<M: HttpModule> Request<'_, M> {
             limit,
             body: RefCell::new(Vec::new()),
             end: Cell::new(End::Cut),
+            over: Cell::new(false),
             then,
         })?;
         // SAFETY: `ctx` has a slot for each module.
@@ -66,7 +69,7 @@ pub(super) unsafe fn filter<M: HttpModule>(
     // SAFETY: the slot is null or holds what `collect` put there, which the pool owns.
     unsafe {
         let collected = (*slot::<M>(r)).cast::<Collected<M>>().as_ref()?;
-        if chain.is_null() && collected.end.get() != End::Cut {
+        if chain.is_null() && collected.over.get() {
             return Some(answer(r, collected).0);
         }
         take(r, collected, chain);
@@ -93,14 +96,20 @@ unsafe fn take<M: HttpModule>(
                 }
                 _ => {}
             }
-            if bits::NGX_BUF_LAST_BUF.is_set(buffer) && collected.end.get() == End::Cut {
+            if bits::NGX_BUF_LAST_BUF.is_set(buffer) {
                 let oversize = body.len() > collected.limit;
                 collected.end.set(if oversize { End::Oversize } else { End::Whole });
-                hold(r);
             }
             link = at.next;
         }
         consume(chain);
+        // nginx ends the upstream before it sends the last buffer, or none if the app broke off.
+        let upstream = (*r).upstream.as_ref();
+        if upstream.is_none_or(|upstream| upstream.cleanup.is_null())
+            && !collected.over.replace(true)
+        {
+            hold(r);
+        }
     }
 }
 

@@ -36,14 +36,16 @@ impl<'r, M> Request<'r, M> {
         }
     }
 
+    /// Does the response come from a cache of nginx's?
     #[cfg(ngx_feature = "http_cache")]
-    fn is_cached(self) -> bool {
+    pub(crate) fn is_cached(self) -> bool {
         // SAFETY: the request is live.
         unsafe { bits::NGX_HTTP_REQUEST_CACHED.is_set(self.as_ptr()) }
     }
 
+    /// Does the response come from a cache of nginx's?
     #[cfg(not(ngx_feature = "http_cache"))]
-    fn is_cached(self) -> bool {
+    pub(crate) fn is_cached(self) -> bool {
         false
     }
 
