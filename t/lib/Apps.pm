@@ -48,25 +48,40 @@ defined $module or die "TEST_NGINX_LOAD_MODULES does not name ngx_http_download_
 sub new {
     my ($class, $conf, $what, $change) = @_;
     my $dir = "$place/" . ++$made;
-    my $self = bless { dir => $dir, conf => "$dir/" . basename($conf), what => $what // basename($conf, '.conf') }, $class;
+    my $self = bless { dir => $dir, srv => "$dir/srv", what => $what // basename($conf, '.conf') }, $class;
     $self->put("srv/media/$_", $Files{$_}) for keys %Files;
     $self->put('srv/secret.txt', "not for anybody\n");
-    make_path(map { "$dir/$_" } 'logs', 'tmp', 'srv/run', 'srv/archive');
+    make_path(map { "$dir/srv/$_" } 'run', 'archive');
+    return $self->configure($conf, $change);
+}
+
+# Another nginx before the same app and files; as new(), but $change may take out the module, too.
+sub beside {
+    my ($self, $conf, $what, $change) = @_;
+    my $other = bless { %$self, dir => "$place/" . ++$made, what => $what, nginx => undef, processes => [] }, ref $self;
+    return $other->configure($conf, $change, 1);
+}
+
+sub configure {
+    my ($self, $conf, $change, $bare) = @_;
+    my $dir = $self->{dir};
+    $self->{conf} = "$dir/" . basename($conf);
+    make_path(map { "$dir/$_" } 'logs', 'tmp');
     $self->put('mime.types', "types {\n    application/pdf pdf;\n    text/plain txt;\n}\n");
 
     my $text = slurp("$root/nginx-conf/$conf");
     if ($change) { local $_ = $text; $change->(); $text = $_ }
     my $port = $self->{port} = free_port();
-    $text =~ s{^load_module modules/ngx_http_download_module\.so;}{load_module $module;}m or die "$conf: no module";
+    $text =~ s{^load_module modules/ngx_http_download_module\.so;}{load_module $module;}m or $bare or die "$conf: no module";
     $text =~ s{\blisten 127\.0\.0\.1:8080;}{listen 127.0.0.1:$port;} or die "$conf: no listen";
     for ([app_port => 8000], [remote_port => 8001]) {
         my ($key, $there) = @$_;
         next unless $text =~ /\b127\.0\.0\.1:$there\b/;
-        $self->{$key} = free_port();
+        $self->{$key} //= free_port();
         $text =~ s{\b127\.0\.0\.1:$there\b}{127.0.0.1:$self->{$key}}g;
     }
     $text =~ s{(?<=[ =:])/srv/app/public/}{$root/t/apps/symfony/}g;
-    $text =~ s{(?<=[ =:])/srv/}{$dir/srv/}g;
+    $text =~ s{(?<=[ =:])/srv/}{$self->{srv}/}g;
     my $own = join '', ("user root;\n") x ($> == 0), "error_log $dir/logs/error.log info;\n", "pid $dir/nginx.pid;\n";
     my $http = join '', "access_log $dir/logs/access.log;\n", map { "${_}_temp_path $dir/tmp/$_;\n" } qw(client_body proxy fastcgi uwsgi scgi);
     $text =~ s/^http \{\n/http {\n$http/m or die "$conf: no http";
@@ -75,7 +90,7 @@ sub new {
 }
 
 sub dir { $_[0]{dir} }
-sub media { "$_[0]{dir}/srv/media" }
+sub media { "$_[0]{srv}/media" }
 
 # Starts a command with MEDIA_ROOT and what else there is in its environment; waits for it to
 # listen, on a socket or on the app's port.
