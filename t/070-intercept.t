@@ -236,6 +236,9 @@ for my $where (qw(app unbuffered)) {
     for my $name (qw(sendfile inner missing)) {
         my $s = dial();
         my $status = $name eq 'missing' ? 404 : 200;
+        # The app of these tests takes a body that it has not read for requests. nginx closes a
+        # kept connection on which it then answers them, when it has the time to see it.
+        sleep 0.2;
         send_to($s, GET("POST /$where/$name", 'Content-Length: ' . length $body, 'Connection: keep-alive') . substr $body, 0, 10);
         sleep 0.2;
         send_to($s, substr($body, 10) . GET('/ready'));

@@ -43,6 +43,7 @@ const WITHHELD: [&[u8]; 9] = [
 
 /// Whether a field of this name describes a connection or delimits a body, and so is never the
 /// app's to set.
+#[inline]
 pub fn is_hop_by_hop_or_framing(name: &[u8]) -> bool {
     // Asked of each field of each response: most have another length than any of these.
     const LENGTHS: u32 = lengths(&HOP_BY_HOP_OR_FRAMING);
@@ -65,6 +66,7 @@ const fn lengths(names: &[&[u8]]) -> u32 {
 
 /// Whether a field of this name steers a server (`X-Accel-*`, `X-Sendfile*`, `X-LIGHTTPD-*`,
 /// `X-Reproxy-*`), and so neither comes from a client nor goes to one.
+#[inline]
 pub fn is_accel(name: &[u8]) -> bool {
     matches!(name.first(), Some(b'X' | b'x'))
         && ACCEL_PREFIXES.iter().any(|prefix| starts_with(name, prefix))

@@ -37,7 +37,11 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
     }
     let reference = find(request.app_headers(), intercept);
     let is_file = matches!(reference, Ok(Some(_))) && matches!(response.status(), 200 | 206);
-    response.remove_where(if is_file { header::is_servers_business } else { header::is_accel });
+    if is_file {
+        response.remove_where(header::is_servers_business);
+    } else {
+        response.remove_where(header::is_accel);
+    }
     // A 206 is the app's own idea of a range of a body that it did not send. Any other status
     // says something of its own.
     if !matches!(response.status(), 200 | 206) {

@@ -24,14 +24,14 @@ impl<M> Request<'_, M> {
 
     /// Hides header fields of the client from whoever is asked next. nginx itself goes on to
     /// honour those that it has understood, such as Range.
-    pub(crate) fn withhold(self, withhold: fn(&[u8]) -> bool) -> Result<(), Status> {
+    pub(crate) fn withhold(self, withhold: impl Fn(&[u8]) -> bool) -> Result<(), Status> {
         // SAFETY: the list is the request's own.
         let any = unsafe {
             fields(&(*self.as_ptr()).headers_in.headers)
                 .any(|field| withhold(as_bytes((*field).key)))
         };
         if any {
-            let headers = self.headers_without(withhold)?;
+            let headers = self.headers_without(&withhold)?;
             // SAFETY: nobody walks the list meanwhile. `$http_cookie` and its like are read by
             // these pointers.
             unsafe {
@@ -56,7 +56,10 @@ impl<M> Request<'_, M> {
     }
 
     /// A copy of the client's header fields without those that `withhold` names.
-    pub(super) fn headers_without(self, withhold: fn(&[u8]) -> bool) -> Result<ngx_list_t, Status> {
+    pub(super) fn headers_without(
+        self,
+        withhold: &impl Fn(&[u8]) -> bool,
+    ) -> Result<ngx_list_t, Status> {
         // SAFETY: the list is the request's own, and its fields live as long as the pool.
         unsafe {
             let r = self.as_ptr();

@@ -258,7 +258,7 @@ impl<'r> Response<'r> {
     }
 
     /// Drops all header fields whose name `drop` picks.
-    pub(crate) fn remove_where(self, drop: fn(&[u8]) -> bool) {
+    pub(crate) fn remove_where(self, drop: impl Fn(&[u8]) -> bool) {
         // SAFETY: the list is the request's own; a field with hash 0 is not sent.
         unsafe {
             let mut any = false;

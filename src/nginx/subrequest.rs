@@ -159,7 +159,7 @@ impl<'r, M: HttpModule> Request<'r, M> {
         })?;
         let done = self.pool().zeroed::<ngx_http_post_subrequest_t>()?.as_ptr();
         let no_body = self.pool().zeroed::<ngx_http_request_body_t>()?.as_ptr();
-        let headers = self.headers_without(question.withhold)?;
+        let headers = self.headers_without(&question.withhold)?;
         let (mut uri, mut args) = (ngx_str(question.uri), ngx_str(question.args));
         // SAFETY: all that the subrequest is given lives in the pool of the request. nginx
         // starts it from its event loop, after this function has returned.
