@@ -157,9 +157,8 @@ sub log_has { my ($pattern, $what) = @_; like(slurp(servroot() . '/logs/error.lo
 
 sub no_descriptor_more {
     my ($before, $what) = @_;
-    my $kept = 4;                                      # by keepalive of upstream app
-    wait_for { descriptors() <= $before + $kept } 15;  # a lingering close takes 5
-    cmp_ok(descriptors(), '<=', $before + $kept, "$what: no descriptor more");
+    wait_for { descriptors() <= $before } 15;    # a lingering close takes 5
+    cmp_ok(descriptors(), '<=', $before, "$what: no descriptor more");
 }
 
 no_long_string();

@@ -8,6 +8,7 @@ use crate::config::LocalUri;
 use crate::deliver::{AppResponse, Granted, Metadata, Said, relay};
 use crate::entry::intercept::{self, Found};
 use crate::exchange::{Decision, Exchange};
+use crate::locate::Target;
 use crate::nginx::{Answer, End, Question, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Download, Request, deliver, locate};
@@ -128,18 +129,20 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
             format!("the app's grant has Content-Encoding \"{coding}\", which is not undone"),
         ));
     }
-    let grant = read(request, answer.end(), answer.body())?;
-    exchange.decision.set(Decision::Asked);
-    exchange.source.set(Some(grant.file.kind()));
-    let target = locate::locate(request, &grant.file)?;
+    let (grant, target) = read(request, exchange, answer.end(), answer.body())?;
     // The app may open or renew a session on the occasion.
     let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
     deliver::deliver(request, exchange, target, Said::Granted(Granted { grant, cookies }))
 }
 
-/// A grant of the app, strictly read.
-pub(crate) fn read(request: Request<'_>, end: End, body: &[u8]) -> Result<Grant, Refusal> {
+/// A grant of the app, strictly read, and the file it leads to.
+pub(crate) fn read<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    end: End,
+    body: &[u8],
+) -> Result<(Grant, Target<'r>), Refusal> {
     match end {
         End::Whole => {}
         End::Oversize => {
@@ -159,5 +162,10 @@ pub(crate) fn read(request: Request<'_>, end: End, body: &[u8]) -> Result<Grant,
             ));
         }
     }
-    Grant::from_json(body).map_err(|error| Refusal::new(Failure::GrantInvalid, error.to_string()))
+    let grant = Grant::from_json(body)
+        .map_err(|error| Refusal::new(Failure::GrantInvalid, error.to_string()))?;
+    exchange.decision.set(Decision::Asked);
+    exchange.source.set(Some(grant.file.kind()));
+    let target = locate::locate(request, &grant.file)?;
+    Ok((grant, target))
 }

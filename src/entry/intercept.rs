@@ -127,11 +127,7 @@ fn held(request: Request<'_>, end: End, body: &[u8]) -> Status {
 }
 
 fn grant(request: Request<'_>, exchange: &Exchange, end: End, body: &[u8]) -> Outcome {
-    let grant = decide::ask::read(request, end, body)?;
-    exchange.decision.set(Decision::Asked);
-    exchange.source.set(Some(grant.file.kind()));
-    let target = locate::locate(request, &grant.file)?;
-    let mut grant = grant;
+    let (mut grant, target) = decide::ask::read(request, exchange, end, body)?;
     // The app's other fields stand where the grant itself is silent.
     for (name, value) in exchange.held.take() {
         let (Ok(name), Ok(value)) = (HeaderName::parse(&name), HeaderValue::parse(&value)) else {

@@ -225,15 +225,7 @@ impl<'r> Response<'r> {
 
     /// Drops all header fields of that name.
     pub(crate) fn remove(self, name: &[u8]) {
-        // SAFETY: the list is the request's own; a field with hash 0 is not sent.
-        unsafe {
-            for field in fields(&(*self.out()).headers) {
-                if as_bytes((*field).key).eq_ignore_ascii_case(name) {
-                    (*field).hash = 0;
-                }
-            }
-            self.forget_dropped();
-        }
+        self.remove_where(|other| other.eq_ignore_ascii_case(name));
     }
 
     /// Takes the pointers back that lead to dropped fields.
@@ -281,21 +273,18 @@ impl<'r> Response<'r> {
         // SAFETY: the request is live.
         unsafe {
             let out = self.out();
-            if said.is_none() && !(*out).last_modified.is_null() {
-                (*(*out).last_modified).hash = 0;
+            let field = (*out).last_modified;
+            if said.is_some() {
+                // Out of reach of `set_file`, which would drop it.
                 (*out).last_modified = ptr::null_mut();
             }
-            let (etag, typed) = ((*out).etag, (*out).last_modified);
             self.set_file(length, Some(modified));
-            if etag.is_null() {
+            if (*out).etag.is_null() {
                 self.set_file_etag()?;
             }
             if let Some(said) = said {
                 (*out).last_modified_time = said;
-                if !typed.is_null() {
-                    (*typed).hash = 1;
-                    (*out).last_modified = typed;
-                }
+                (*out).last_modified = field;
             }
             bits::NGX_HTTP_REQUEST_SINGLE_RANGE.set(self.request(), 0);
             bits::NGX_HTTP_REQUEST_DISABLE_NOT_MODIFIED.set(self.request(), 0);

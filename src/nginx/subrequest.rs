@@ -28,6 +28,7 @@ use super::module::HttpModule;
 use super::pool::{as_bytes, ngx_str};
 use super::request::Request;
 use super::response::fields;
+use super::upstream::app_headers;
 use super::{Status, guard};
 
 /// What to ask, and what to do with the answer.
@@ -127,11 +128,7 @@ impl<'r> Answer<'r> {
     /// The header fields of the app's response as it came, those included that nginx hides.
     pub(crate) fn app_headers(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
         // SAFETY: as in `status`.
-        unsafe {
-            let upstream = (*self.subrequest).upstream.as_ref();
-            fields(upstream.map(|upstream| &upstream.headers_in.headers))
-                .map(|field| (as_bytes((*field).key), as_bytes((*field).value)))
-        }
+        unsafe { app_headers(self.subrequest) }
     }
 
     /// Name and value of all other header fields.

@@ -14,7 +14,7 @@ use core::ffi::c_void;
 use nginx_sys::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT, ngx_conf_t,
     ngx_http_conf_ctx_t, ngx_http_core_get_method, ngx_http_finalize_request,
-    ngx_http_named_location, ngx_http_upstream_conf_t,
+    ngx_http_named_location, ngx_http_request_t, ngx_http_upstream_conf_t,
 };
 
 use super::bits;
@@ -51,12 +51,8 @@ impl<'r, M> Request<'r, M> {
 
     /// The header fields of the app's response, those included that nginx hides from clients.
     pub(crate) fn app_headers(self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
-        // SAFETY: the fields live in the request's pool.
-        unsafe {
-            let upstream = (*self.as_ptr()).upstream.as_ref();
-            fields(upstream.map(|upstream| &upstream.headers_in.headers))
-                .map(|field| (as_bytes((*field).key), as_bytes((*field).value)))
-        }
+        // SAFETY: the request is live for `'r`.
+        unsafe { app_headers(self.as_ptr()) }
     }
 
     /// Ends the app's part in the request. From here on the request is as it was before it was
@@ -133,6 +129,21 @@ impl<'r, M> Request<'r, M> {
         // SAFETY: the name lives as long as the request. nginx adds a reference, as for
         // `redirect`.
         Status(unsafe { ngx_http_named_location(self.as_ptr(), &raw mut name) })
+    }
+}
+
+/// The header fields of the app's response as it came.
+///
+/// # Safety
+/// `r` is a request that lives for `'r`, in whose pool the fields live.
+pub(super) unsafe fn app_headers<'r>(
+    r: *const ngx_http_request_t,
+) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
+    // SAFETY: handed on to the caller.
+    unsafe {
+        let upstream = (*r).upstream.as_ref();
+        fields(upstream.map(|upstream| &upstream.headers_in.headers))
+            .map(|field| (as_bytes((*field).key), as_bytes((*field).value)))
     }
 }
 
