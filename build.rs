@@ -34,6 +34,7 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
             "disable_not_modified",
             "single_range",
             "filter_need_in_memory",
+            "request_body_in_single_buf",
             "limit_rate_set",
             "limit_rate_after_set",
         ],
@@ -42,6 +43,7 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_upstream_t", &["keepalive"]),
     ("ngx_http_upstream_headers_in_t", &["chunked", "connection_close"]),
     ("ngx_connection_t", &["error", "buffered"]),
+    ("ngx_event_t", &["ready", "timer_set", "posted"]),
     ("ngx_buf_t", &["memory", "in_file", "last_buf", "last_in_chain"]),
     ("ngx_file_t", &["directio"]),
     (
@@ -127,10 +129,16 @@ const FIELDS: &[(&str, &[&str])] = &[
             "last_modified_time",
         ],
     ),
+    ("ngx_http_request_body_t", &["bufs"]),
     ("ngx_table_elt_t", &["hash", "key", "value", "lowcase_key"]),
     ("ngx_list_t", &["last", "part", "size", "nalloc"]),
     ("ngx_list_part_t", &["elts", "nelts", "next"]),
-    ("ngx_connection_t", &["data", "log", "sent", "pool"]),
+    ("ngx_connection_t", &["data", "read", "log", "sent", "pool"]),
+    ("ngx_event_t", &["data", "handler", "log", "timer", "queue"]),
+    ("ngx_rbtree_node_t", &["key"]),
+    ("ngx_shm_zone_t", &["data", "shm", "init"]),
+    ("ngx_shm_t", &["addr", "name", "log"]),
+    ("ngx_slab_pool_t", &["pfree", "mutex"]),
     ("ngx_buf_t", &["pos", "last", "file_pos", "file_last", "start", "end", "file"]),
     ("ngx_chain_t", &["buf", "next"]),
     ("ngx_file_t", &["fd", "name", "log"]),
@@ -186,7 +194,8 @@ const FIELDS: &[(&str, &[&str])] = &[
         &["ctx_index", "name", "ctx", "commands", "type_", "init_process", "exit_process"],
     ),
     ("ngx_http_variable_t", &["get_handler", "data", "flags"]),
-    ("ngx_http_conf_ctx_t", &["main_conf", "loc_conf"]),
+    ("ngx_http_conf_ctx_t", &["main_conf", "srv_conf", "loc_conf"]),
+    ("ngx_http_core_srv_conf_t", &["server_name"]),
 ];
 
 fn main() {

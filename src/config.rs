@@ -1,5 +1,6 @@
 //! What nginx.conf says, as ready objects, and how locations inherit it.
 
+pub(crate) mod cache;
 pub(crate) mod directives;
 mod intercept;
 mod storage;
@@ -12,12 +13,15 @@ use nginx_download_core::header::HeaderName;
 use nginx_download_core::reference::Convention;
 use nginx_download_core::rule::Rule;
 
+pub(crate) use cache::Cache;
+use cache::Caching;
 pub(crate) use intercept::Intercept;
 pub(crate) use storage::{Storage, Where};
 pub(crate) use view::{LocalUri, Names, View};
 
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Content, Location, LocationKind, Template};
+use crate::zone::Zone;
 
 /// `download_grant_max_size`, in bytes, where nobody says otherwise.
 const GRANT_MAX_SIZE: usize = 64 * 1024;
@@ -26,6 +30,8 @@ const GRANT_MAX_SIZE: usize = 64 * 1024;
 #[derive(Default)]
 pub(crate) struct MainConf {
     pub(crate) storages: Vec<Storage>,
+    /// Where decisions are remembered.
+    pub(crate) zones: Vec<Rc<Zone>>,
     /// Does any location have `download_intercept`?
     pub(crate) intercepts: Cell<bool>,
 }
@@ -46,12 +52,29 @@ pub(crate) struct LocConf {
     rules: Option<Rc<Vec<Rule<String>>>>,
     grant_max_size: Option<usize>,
     intercept: Option<Intercept>,
+    caching: Caching,
+    /// What comes of `caching`.
+    cache: Option<Cache>,
+    /// What the location is instead of a download.
+    pub(crate) endpoint: Option<Endpoint>,
+}
+
+/// What admins and apps look at and turn to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// `download_revoke`
+    Revoke,
 }
 
 impl LocConf {
     /// What responses of apps are intercepted for.
     pub(crate) fn intercept(&self) -> Intercept {
         self.intercept.unwrap_or_default()
+    }
+
+    /// How the app's decisions are remembered, if they are.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
     }
 
     /// The most bytes that a grant may have.
@@ -137,6 +160,17 @@ pub(crate) fn merge(
     {
         return Err(unknown_storage("download storage", storage));
     }
+    merge_cache(conf, parent, child)
+}
+
+/// A cache is for locations that ask. One that is named in a location must be sound, whether it is
+/// of use there or not.
+fn merge_cache(conf: &Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
+    let named_here = child.caching.names_zone() && !conf.location().name().is_empty();
+    child.caching.inherit(&parent.caching);
+    if named_here || matches!(child.view, Some(View::Object(_))) {
+        child.cache = child.caching.resolve(conf)?;
+    }
     Ok(())
 }
 
@@ -154,6 +188,13 @@ fn is_via(main: &MainConf, location: &Location) -> bool {
 fn merge_view(conf: &mut Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
     let mut location = conf.location();
     let declared = child.view.is_some();
+    if child.endpoint.is_some() {
+        if declared || location.content::<Download>() == Content::Other {
+            return Err("\"download_revoke\" needs a location of its own".into());
+        }
+        location.take_content::<Download>();
+        return Ok(());
+    }
     if !declared {
         // `return`, `rewrite` and the like need no content handler; proxy_pass and its kin do,
         // and a location with one of those of its own is somebody else's.

@@ -1,3 +1,4 @@
-//! Who says yes.
+//! Who says yes: the app, or what it said a while ago.
 
 pub(crate) mod ask;
+pub(crate) mod cache;

@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use nginx_download_core::failure::Failure;
 
 use crate::config::{MainConf, Where};
+use crate::decide::cache::{Memo, Queued, Watch};
 use crate::deliver::Metadata;
 
 /// Who decided that the file may be sent.
@@ -16,6 +17,8 @@ pub(crate) enum Decision {
     None,
     /// The app, for this very request.
     Asked,
+    /// The app, a while ago.
+    Cached,
 }
 
 impl Decision {
@@ -24,6 +27,7 @@ impl Decision {
         match self {
             Self::None => "none",
             Self::Asked => "asked",
+            Self::Cached => "cached",
         }
     }
 }
@@ -61,6 +65,14 @@ pub(crate) struct Exchange {
     /// What is to be said of a file that another location sends; the first in the list was
     /// granted first, and has the last word.
     pub(crate) pending: RefCell<Vec<Metadata>>,
+    /// What is to become of the answer that is being asked for.
+    pub(crate) memo: RefCell<Option<Memo>>,
+    /// When the request began to wait for an answer that another one asked for, in milliseconds.
+    pub(crate) waits_since: Cell<Option<u64>>,
+    /// Its place among those that wait.
+    pub(crate) queued: RefCell<Option<Queued>>,
+    /// What the transfer depends on.
+    pub(crate) watch: OnceCell<Watch>,
 }
 
 impl Exchange {
@@ -77,6 +89,10 @@ impl Exchange {
             basename: OnceCell::new(),
             held: RefCell::default(),
             pending: RefCell::default(),
+            memo: RefCell::default(),
+            waits_since: Cell::default(),
+            queued: RefCell::default(),
+            watch: OnceCell::new(),
         }
     }
 

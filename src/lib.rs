@@ -11,6 +11,7 @@
 mod config;
 mod decide;
 mod deliver;
+mod endpoint;
 mod entry;
 mod exchange;
 mod locate;
@@ -18,6 +19,7 @@ mod modules;
 mod nginx;
 mod refusal;
 mod variables;
+mod zone;
 
 use config::{LocConf, MainConf};
 use exchange::Exchange;
@@ -49,12 +51,20 @@ impl HttpModule for Download {
         config::merge(conf, parent, child)
     }
 
+    fn format_shared(memory: &mut [u8]) -> bool {
+        zone::format(memory)
+    }
+
     fn handle(request: Request<'_>) -> Status {
         entry::handler::handle(request)
     }
 
     fn filter_header(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
         entry::filter::header(request, exchange)
+    }
+
+    fn filter_body(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
+        entry::filter::body(request, exchange)
     }
 
     fn filter_app(request: Request<'_>) -> Result<(), Status> {

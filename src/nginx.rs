@@ -15,8 +15,11 @@ mod guard;
 mod log;
 mod module;
 mod pool;
+mod read;
 mod request;
 mod response;
+mod shm;
+mod sleep;
 mod status;
 mod subrequest;
 mod upstream;
@@ -27,10 +30,12 @@ pub(crate) use conf::{
     Conf, ConfError, Content, Context, Directive, Location, LocationKind, Setter, Template,
 };
 pub(crate) use file::{OpenError, OpenFile, Symlinks};
-pub(crate) use log::Level;
+pub(crate) use log::{Level, log_alert};
 pub(crate) use module::{HttpModule, RawModule};
 pub(crate) use request::{Method, Request, now_msec};
 pub(crate) use response::Response;
+pub(crate) use shm::{Locked, SharedMemory, random};
+pub(crate) use sleep::{SleeperId, wake};
 pub(crate) use status::{NoMemory, Status};
 pub(crate) use subrequest::{Answer, End, Question};
 pub(crate) use variable::{Variable, VariableValue};

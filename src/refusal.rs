@@ -23,6 +23,11 @@ impl Refusal {
         Self { failure, detail: detail.into(), errno: 0 }
     }
 
+    /// Is it that the app does not answer, or fails itself?
+    pub(crate) fn is_app_down(&self) -> bool {
+        self.failure.is_app_down()
+    }
+
     /// Logs the refusal and gives the status for nginx to make a response of.
     pub(crate) fn conclude(self, request: Request<'_>, exchange: &Exchange) -> Status {
         let failure = self.failure;

@@ -158,6 +158,12 @@ impl Failure {
         self.row().severity
     }
 
+    /// Does the app not answer, or fail itself? Then what it said earlier may serve.
+    #[must_use]
+    pub fn is_app_down(self) -> bool {
+        matches!(self, Self::AppError | Self::AppTimeout | Self::AppUnavailable | Self::AnswerCut)
+    }
+
     /// Who has to act.
     #[must_use]
     pub fn fault(self) -> Fault {

@@ -10,6 +10,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod cache;
 pub mod disposition;
 pub mod etag;
 pub mod failure;
@@ -17,6 +18,7 @@ pub mod grant;
 pub mod header;
 pub mod media;
 pub mod path;
+pub mod query;
 pub mod reference;
 pub mod rule;
 mod syntax;

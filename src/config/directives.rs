@@ -6,11 +6,13 @@ use std::rc::Rc;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
-use super::{LocConf, MainConf, intercept, storage, view};
+use super::{Endpoint, LocConf, MainConf, cache, intercept, storage, view};
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Context, Directive, Setter, Template};
 
 const ANYWHERE: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::If];
+
+const LEVELS: &[Context] = &[Context::Http, Context::Server, Context::Location];
 
 type Set = Result<(), ConfError>;
 
@@ -32,7 +34,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
     },
     Directive {
         name: c"download_rule",
-        contexts: &[Context::Http, Context::Server, Context::Location],
+        contexts: LEVELS,
         arguments: (2, 2),
         set: Setter::Location(|conf, location: &mut LocConf| {
             let rule = storage::parse_rule(conf)?;
@@ -97,7 +99,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
     },
     Directive {
         name: c"download_intercept",
-        contexts: &[Context::Http, Context::Server, Context::Location],
+        contexts: LEVELS,
         arguments: (1, 4),
         set: Setter::Location(|conf, location: &mut LocConf| {
             let declared = intercept::parse(conf)?;
@@ -106,7 +108,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
     },
     Directive {
         name: c"download_grant_max_size",
-        contexts: &[Context::Http, Context::Server, Context::Location],
+        contexts: LEVELS,
         arguments: (1, 1),
         set: Setter::Location(|conf, location: &mut LocConf| {
             let size = conf.size(conf.argument(0))?;
@@ -116,9 +118,63 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
             once(&mut location.grant_max_size, size)
         }),
     },
+    Directive {
+        name: c"download_cache_zone",
+        contexts: &[Context::Http],
+        arguments: (1, 1),
+        set: Setter::Main(|conf, main: &mut MainConf| cache::declare_zone(conf, main)),
+    },
+    Directive {
+        name: c"download_cache",
+        contexts: LEVELS,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            cache::set_zone(conf, &mut location.caching)
+        }),
+    },
+    Directive {
+        name: c"download_cache_key",
+        contexts: LEVELS,
+        arguments: (1, 7),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            cache::set_key(conf, &mut location.caching)
+        }),
+    },
+    Directive {
+        name: c"download_cache_valid",
+        contexts: LEVELS,
+        arguments: (1, 2),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            cache::set_valid(conf, &mut location.caching)
+        }),
+    },
+    Directive {
+        name: c"download_cache_lock",
+        contexts: LEVELS,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            cache::set_lock(conf, &mut location.caching)
+        }),
+    },
+    Directive {
+        name: c"download_cache_use_stale",
+        contexts: LEVELS,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            cache::set_stale(conf, &mut location.caching)
+        }),
+    },
+    Directive {
+        name: c"download_revoke",
+        contexts: &[Context::Location],
+        arguments: (0, 0),
+        set: Setter::Location(|_, location: &mut LocConf| {
+            once(&mut location.endpoint, Endpoint::Revoke)
+        }),
+    },
 ];
 
-fn once<T>(slot: &mut Option<T>, value: T) -> Set {
+pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Set {
     if slot.is_some() {
         return Err("is duplicate".into());
     }
@@ -133,7 +189,7 @@ fn append<T>(list: &mut Option<Rc<Vec<T>>>, item: T) -> Set {
         .ok_or_else(|| "comes too late".into())
 }
 
-fn flag(conf: &Conf<'_>) -> Result<bool, ConfError> {
+pub(super) fn flag(conf: &Conf<'_>) -> Result<bool, ConfError> {
     match conf.argument(0) {
         b"on" => Ok(true),
         b"off" => Ok(false),

@@ -4,6 +4,7 @@ use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
 use nginx_download_core::{header, media};
 
+use super::cache;
 use crate::config::LocalUri;
 use crate::deliver::{AppResponse, Granted, Metadata, Said, relay};
 use crate::entry::intercept::{self, Found};
@@ -50,7 +51,15 @@ fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
     let Some(exchange) = request.exchange() else { return Status::INTERNAL_SERVER_ERROR };
     let asked_at = exchange.asked_at.get();
     exchange.grant_time.set(asked_at.map(|then| now_msec().saturating_sub(then)));
-    judge(request, exchange, &answer).unwrap_or_else(|refusal| refusal.conclude(request, exchange))
+    let mut judged = judge(request, exchange, &answer);
+    if let Err(refusal) = judged {
+        judged = match refusal.is_app_down() {
+            true => cache::app_is_down(request, exchange, refusal),
+            false => Err(refusal),
+        };
+    }
+    cache::conclude(exchange);
+    judged.unwrap_or_else(|refusal| refusal.conclude(request, exchange))
 }
 
 /// The table of answers, row by row.
@@ -66,12 +75,17 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
             }
         }
         status @ (301 | 302 | 303 | 307 | 308) => {
+            cache::not_granted(request, exchange, status);
             Refusal::new(Failure::Redirected, format!("the app answered {status}"))
                 .note(request, exchange);
             Ok(relay::relay(request, answer))
         }
-        304 => Ok(relay::relay(request, answer)),
+        304 => {
+            cache::not_granted(request, exchange, 304);
+            Ok(relay::relay(request, answer))
+        }
         status @ 400..=499 => {
+            cache::not_granted(request, exchange, status);
             Refusal::new(Failure::Denied, format!("the app answered {status}"))
                 .note(request, exchange);
             Ok(relay::relay(request, answer))
@@ -103,6 +117,7 @@ fn referred(
         modified: answer.last_modified(),
         fields: answer.headers().chain(accel).collect(),
     };
+    cache::not_granted(request, exchange, 200);
     exchange.decision.set(Decision::Asked);
     let reference = intercept::refer(request, exchange, found)?;
     intercept::send(request, exchange, reference, Metadata::of_app(request, app))
@@ -130,6 +145,7 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
         ));
     }
     let (grant, target) = read(request, exchange, answer.end(), answer.body())?;
+    cache::granted(request, exchange, answer, &grant);
     // The app may open or renew a session on the occasion.
     let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     let cookies = cookies.map(|(_, value)| value.to_vec()).collect();

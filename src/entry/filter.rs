@@ -7,7 +7,7 @@ use nginx_download_core::header;
 use crate::Request;
 use crate::deliver::Metadata;
 use crate::exchange::Exchange;
-use crate::nginx::Status;
+use crate::nginx::{Level, Status};
 use crate::refusal::Refusal;
 
 pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
@@ -51,4 +51,16 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
     };
     // Neither a redirect that shows an internal prefix, nor what an internal server says.
     if keeps { Ok(()) } else { Err(request.replace_response(failure.status())) }
+}
+
+/// A transfer goes on, unless its grant was revoked and it is to be cut.
+pub(crate) fn body(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
+    match exchange.watch.get() {
+        Some(watch) if watch.is_cut() => {
+            let text = format_args!("download {}: cut, as the grant was revoked", exchange.view);
+            request.log(Level::Info, 0, text);
+            Err(Status::ERROR)
+        }
+        _ => Ok(()),
+    }
 }

@@ -8,9 +8,12 @@ use crate::exchange::Exchange;
 use crate::locate::Target;
 use crate::nginx::{Method, Status};
 use crate::refusal::{Outcome, Refusal};
-use crate::{Request, decide, deliver, locate};
+use crate::{Request, decide, deliver, endpoint, locate};
 
 pub(crate) fn handle(request: Request<'_>) -> Status {
+    if let Some(endpoint) = request.loc_conf().endpoint {
+        return endpoint::handle(request, endpoint);
+    }
     let view = match request.loc_conf().view.as_ref() {
         // `download off` in an `if` block of a location that has a view.
         None | Some(View::Off) => return Status::DECLINED,
@@ -26,7 +29,7 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
         Ok(exchange) => exchange,
         Err(failed) => return failed.into(),
     };
-    if request.method() == Method::Other {
+    if !matches!(request.method(), Method::Get | Method::Head) {
         return refuse_method(request, exchange);
     }
     start(request, exchange, view).unwrap_or_else(|refusal| refusal.conclude(request, exchange))
@@ -39,10 +42,15 @@ fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
     Refusal::new(Failure::Method, "only GET and HEAD are answered").conclude(request, exchange)
 }
 
-fn start(request: Request<'_>, exchange: &Exchange, view: &View) -> Outcome {
+fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &View) -> Outcome {
     let target = match view {
         View::Off => return Ok(Status::DECLINED),
-        View::Object(ask) => return decide::ask::ask(request, exchange, ask),
+        View::Object(ask) => {
+            return match request.loc_conf().cache() {
+                Some(cache) => decide::cache::decide(request, exchange, cache, ask),
+                None => decide::ask::ask(request, exchange, ask),
+            };
+        }
         View::Storage { storage, names } => {
             let path = match names {
                 Names::Template(template) => request.eval(template)?,

@@ -110,9 +110,18 @@ unsafe extern "C" fn top_body<M: HttpModule>(
 ) -> ngx_int_t {
     // SAFETY: nginx passes a live request and a live chain, or null to send what is pending.
     unsafe {
-        match collect::filter::<M>(r, chain) {
-            Some(status) => status,
-            None => AFTER_TOP_BODY.filter().map_or(Status::ERROR.0, |filter| filter(r, chain)),
+        if let Some(status) = collect::filter::<M>(r, chain) {
+            return status;
+        }
+        let request = Request::<M>::from_raw(r);
+        let mut filtered = Ok(());
+        if let Some(exchange) = request.exchange() {
+            let filter = || M::filter_body(request, exchange);
+            filtered = guard::shield(Err(Status::ERROR), filter);
+        }
+        match filtered {
+            Err(status) => status.0,
+            Ok(()) => AFTER_TOP_BODY.filter().map_or(Status::ERROR.0, |filter| filter(r, chain)),
         }
     }
 }

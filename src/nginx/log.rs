@@ -18,6 +18,8 @@ pub(crate) enum Level {
     Error,
     /// Odd, but dealt with.
     Warn,
+    /// Worth knowing.
+    Notice,
     /// The ordinary course of things.
     Info,
 }
@@ -29,6 +31,7 @@ impl Level {
             Self::Crit => nginx_sys::NGX_LOG_CRIT,
             Self::Error => nginx_sys::NGX_LOG_ERR,
             Self::Warn => nginx_sys::NGX_LOG_WARN,
+            Self::Notice => nginx_sys::NGX_LOG_NOTICE,
             Self::Info => nginx_sys::NGX_LOG_INFO,
         };
         level as ngx_uint_t
@@ -49,6 +52,11 @@ pub(super) unsafe fn write(log: *mut ngx_log_t, level: Level, errno: i32, text: 
         let line = ngx::log::write_fmt(&mut buffer, text);
         ngx::log::log_error(level.raw(), log, errno, line);
     }
+}
+
+/// Writes one line about what must not happen, and concerns no request in particular.
+pub(crate) fn log_alert(text: Arguments<'_>) {
+    cycle(Level::Alert, text);
 }
 
 /// Writes one line to the error log of the running configuration.

@@ -46,12 +46,18 @@ pub(crate) trait HttpModule: Sized + 'static {
         child: &mut Self::LocConf,
     ) -> Result<(), ConfError>;
 
+    /// Makes new shared memory ready for use. `false`: it cannot be.
+    fn format_shared(memory: &mut [u8]) -> bool;
+
     /// Answers a request; runs in the content phase.
     fn handle(request: Request<'_, Self>) -> Status;
 
     /// Sees the header of each response that a request with an exchange gets, first of all
     /// filters.
     fn filter_header(request: Request<'_, Self>, exchange: &Self::Exchange) -> Result<(), Status>;
+
+    /// Sees each piece of the body of such a response, and each time that nginx goes on sending it.
+    fn filter_body(request: Request<'_, Self>, exchange: &Self::Exchange) -> Result<(), Status>;
 
     /// Sees the header of each response of an app, before [`HttpModule::filter_header`].
     fn filter_app(request: Request<'_, Self>) -> Result<(), Status>;

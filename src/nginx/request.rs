@@ -7,8 +7,9 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use nginx_sys::{
-    NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_http_complex_value, ngx_http_discard_request_body,
-    ngx_http_filter_finalize_request, ngx_http_internal_redirect, ngx_http_request_t, ngx_str_t,
+    NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_complex_value,
+    ngx_http_discard_request_body, ngx_http_filter_finalize_request, ngx_http_internal_redirect,
+    ngx_http_request_t, ngx_str_t,
 };
 
 use super::bits;
@@ -34,13 +35,15 @@ impl<M> Clone for Request<'_, M> {
 
 impl<M> Copy for Request<'_, M> {}
 
-/// The methods that a download knows.
+/// The methods that the module knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     /// GET
     Get,
     /// HEAD
     Head,
+    /// POST
+    Post,
     /// Any other.
     Other,
 }
@@ -79,6 +82,7 @@ impl<'r, M> Request<'r, M> {
         match unsafe { (*self.as_ptr()).method } as u32 {
             NGX_HTTP_GET => Method::Get,
             NGX_HTTP_HEAD => Method::Head,
+            NGX_HTTP_POST => Method::Post,
             _ => Method::Other,
         }
     }
@@ -88,6 +92,12 @@ impl<'r, M> Request<'r, M> {
         // SAFETY: the URI lives in the pool or in the buffer of the request line, both of which
         // live as long as the request.
         unsafe { as_bytes((*self.as_ptr()).uri) }
+    }
+
+    /// The query string, raw.
+    pub(crate) fn args(self) -> &'r [u8] {
+        // SAFETY: as in `uri`.
+        unsafe { as_bytes((*self.as_ptr()).args) }
     }
 
     /// Replaces the variables of `template`.

@@ -1,0 +1,332 @@
+//! Decisions that are remembered: a grant serves all requests with its key, in all workers, until
+//! it expires or is revoked.
+//!
+//! A request looks among what its worker has at hand, then in the zone. If there is nothing, it
+//! asks, with a claim: those that come after it wait ([`queue`]) for what it learns.
+
+mod queue;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use nginx_download_core::cache::{
+    Answer as Freshness, Claim, Decision as Remembered, Id, Key, KeyBuilder, Lookup, Stored, Times,
+};
+use nginx_download_core::failure::Failure;
+use nginx_download_core::grant::{File, Grant};
+
+pub(crate) use self::queue::Queued;
+use super::ask;
+use crate::config::{Cache, LocalUri, View};
+use crate::deliver::{self, Granted, Said};
+use crate::exchange::{Decision, Exchange};
+use crate::nginx::{Answer, Level, Status, now_msec};
+use crate::refusal::{Outcome, Refusal};
+use crate::zone::{Found, Known, Signal, Zone};
+use crate::{Request, locate};
+
+/// So long, in milliseconds, others wait for one who asks, before one of them asks as well;
+/// proxy_cache_lock_age has the same default.
+const CLAIM: u64 = 5_000;
+
+/// So long, in milliseconds, a request waits at most; proxy_read_timeout has the same default.
+const PATIENCE: u64 = 60_000;
+
+/// So long, in milliseconds, a request waits where there is a stale grant to serve.
+const PATIENCE_WITH_STALE: u64 = 5_000;
+
+/// The first of those that wait in a worker looks so often, in milliseconds, whether another worker
+/// has the answer.
+const POLL: u64 = 20;
+
+/// So long, in milliseconds, the app is left alone after it failed, if there is a grant to serve.
+const RESPITE: u64 = 1_000;
+
+/// So long, in milliseconds, it is remembered that there is nothing to remember.
+const PASS: u64 = 5_000;
+
+/// What is to become of the answer that a request asks for.
+pub(crate) struct Memo {
+    zone: Rc<Zone>,
+    key: Key,
+    /// The position of the zone before the app was asked.
+    since: u64,
+    claim: Option<Claim>,
+}
+
+/// What a transfer that has begun depends on.
+pub(crate) struct Watch {
+    zone: Rc<Zone>,
+    ids: Rc<[Id]>,
+    since: u64,
+    /// The zone's signal, when it was looked at last.
+    seen: Cell<u64>,
+}
+
+/// Decides by what is remembered, or asks.
+pub(crate) fn decide<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    cache: &Cache,
+    ask: &LocalUri,
+) -> Outcome {
+    let Some(key) = key(request, cache)? else { return ask::ask(request, exchange, ask) };
+    let (now, forgotten) = (now_msec(), cache.zone.signal(Signal::Forgotten));
+    let known = cache.zone.known.borrow_mut().find(&key, now, forgotten);
+    match known {
+        Some(known) => serve(request, exchange, cache, &known),
+        None => look(request, exchange, cache, key, ask),
+    }
+}
+
+/// What the location's key comes to; `None` where a part is empty.
+fn key(request: Request<'_>, cache: &Cache) -> Result<Option<Key>, Refusal> {
+    let Some(secret) = cache.zone.secret() else { return Ok(None) };
+    let mut key = KeyBuilder::new(cache.scope);
+    for part in cache.key.iter() {
+        if key.push(request.eval(part)?).is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(key.finish(secret))
+}
+
+/// Looks into the zone.
+fn look<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    cache: &Cache,
+    key: Key,
+    ask: &LocalUri,
+) -> Outcome {
+    let now = now_msec();
+    let forgotten = cache.zone.signal(Signal::Forgotten);
+    let claim_until = cache.lock.then(|| now.saturating_add(CLAIM));
+    let looked = cache.zone.with(|table| {
+        let looked = table.look(&key, now, claim_until);
+        (looked, table.position())
+    });
+    let Some((looked, position)) = looked else { return ask::ask(request, exchange, ask) };
+    let claim = match looked {
+        Lookup::Wait => return wait(request, exchange, cache, key),
+        Lookup::Miss(claim) => claim,
+        Lookup::Pass => None,
+        Lookup::Denial(status) => {
+            exchange.queued.take();
+            Refusal::new(Failure::Denied, format!("the app answered {status} a while ago"))
+                .note(request, exchange);
+            return Ok(Status::http(status));
+        }
+        Lookup::Grant { value, tags, expires } => {
+            let found = Found { now, expires, forgotten, position };
+            let known = know(cache, key, &value, &tags, found)?;
+            return serve(request, exchange, cache, &known);
+        }
+    };
+    let zone = Rc::clone(&cache.zone);
+    exchange.memo.replace(Some(Memo { zone, key, since: position, claim }));
+    exchange.queued.take();
+    ask::ask(request, exchange, ask)
+}
+
+/// A grant out of the zone, at hand from now on.
+fn know(
+    cache: &Cache,
+    key: Key,
+    value: &[u8],
+    tags: &[Id],
+    found: Found,
+) -> Result<Rc<Known>, Refusal> {
+    // It was read before it was stored.
+    let grant = Grant::from_json(value)
+        .map_err(|error| Refusal::new(Failure::Internal, format!("a remembered grant: {error}")))?;
+    let known = Rc::new(Known::new(key, grant, value.len(), tags, found));
+    Ok(cache.zone.known.borrow_mut().keep(known))
+}
+
+/// Serves what a grant refers to that was given a while ago.
+fn serve<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    cache: &Cache,
+    known: &Rc<Known>,
+) -> Outcome {
+    exchange.queued.take();
+    exchange.decision.set(Decision::Cached);
+    exchange.source.set(Some(known.grant.file.kind()));
+    watch(exchange, &cache.zone, Rc::clone(&known.ids), known.position);
+    let target = locate::locate(request, &known.grant.file)?;
+    let granted = Granted { grant: known.grant.clone(), cookies: Vec::new() };
+    deliver::deliver(request, exchange, target, Said::Granted(granted))
+}
+
+/// Somebody else asks already.
+fn wait<'r>(request: Request<'r>, exchange: &'r Exchange, cache: &Cache, key: Key) -> Outcome {
+    let now = now_msec();
+    let since = exchange.waits_since.get().unwrap_or(now);
+    exchange.waits_since.set(Some(since));
+    let waited = now.saturating_sub(since);
+    if waited >= PATIENCE_WITH_STALE
+        && let Some(known) = stale(cache, &key, now)?
+    {
+        return serve(request, exchange, cache, &known);
+    }
+    if waited >= PATIENCE {
+        return Err(Refusal::new(
+            Failure::AppTimeout,
+            format!("no answer in {} s to those who asked before this request", PATIENCE / 1000),
+        ));
+    }
+    let is_first = match &*exchange.queued.borrow() {
+        Some(place) => place.is_first(),
+        None => queue::is_empty(key.hash()),
+    };
+    let id = request.sleep(if is_first { POLL } else { CLAIM }, resume)?;
+    if exchange.queued.borrow().is_none() {
+        exchange.queued.replace(Some(Queued::take(key.hash(), id)));
+    }
+    Ok(Status::DONE)
+}
+
+/// A request that waited looks again.
+fn resume(request: Request<'_>) -> Status {
+    let (conf, exchange) = (request.loc_conf(), request.exchange());
+    let (Some(exchange), Some(cache), Some(View::Object(ask))) =
+        (exchange, conf.cache(), conf.view.as_ref())
+    else {
+        return Status::INTERNAL_SERVER_ERROR;
+    };
+    let decided = decide(request, exchange, cache, ask);
+    decided.unwrap_or_else(|refusal| {
+        exchange.queued.take();
+        refusal.conclude(request, exchange)
+    })
+}
+
+/// A grant that has expired, if it may serve.
+fn stale(cache: &Cache, key: &Key, now: u64) -> Result<Option<Rc<Known>>, Refusal> {
+    if cache.stale == 0 {
+        return Ok(None);
+    }
+    let forgotten = cache.zone.signal(Signal::Forgotten);
+    let found = cache.zone.with(|table| {
+        let found = table.stale(key, now, now.saturating_add(RESPITE));
+        (found, table.position())
+    });
+    let Some((Some(Lookup::Grant { value, tags, expires }), position)) = found else {
+        return Ok(None);
+    };
+    let found = Found { now, expires, forgotten, position };
+    know(cache, key.clone(), &value, &tags, found).map(Some)
+}
+
+/// The app granted: remembers it, where that is asked for and allowed.
+pub(super) fn granted(
+    request: Request<'_>,
+    exchange: &Exchange,
+    answer: &Answer<'_>,
+    grant: &Grant,
+) {
+    let Some((memo, cache)) = open_memo(request, exchange) else { return };
+    let tags = grant.cache.iter().flat_map(|cache| &cache.tags);
+    let Some(secret) = memo.zone.secret() else { return };
+    let tags: Vec<Id> = tags.map(|tag| Id::of_tag(secret, tag.as_bytes())).collect();
+    let ids = std::iter::once(memo.key.id()).chain(tags.iter().copied()).collect();
+    watch(exchange, &memo.zone, ids, memo.since);
+
+    let mut freshness =
+        Freshness { ttl: grant.cache.as_ref().and_then(|cache| cache.ttl), ..Freshness::default() };
+    for (name, value) in answer.headers() {
+        freshness.see(name, value);
+    }
+    // A descriptor came with this one answer.
+    let lifetime = match grant.file {
+        File::Descriptor(_) => None,
+        _ => freshness.lifetime(cache.valid),
+    };
+    let decision = Remembered::Grant { value: answer.body(), tags: &tags };
+    match memo.store(lifetime.map(|msec| (decision, msec)), cache.stale) {
+        Some(Stored::TooLarge) => request.log(
+            Level::Warn,
+            0,
+            format_args!(
+                "download object: the grant is too large for the zone \"{}\"",
+                memo.zone.name()
+            ),
+        ),
+        Some(Stored::Revoked) => request.log(
+            Level::Info,
+            0,
+            format_args!("download object: the grant was revoked while the app was asked"),
+        ),
+        _ => {}
+    }
+}
+
+/// The app said something else than a grant, by this status.
+pub(super) fn not_granted(request: Request<'_>, exchange: &Exchange, status: u16) {
+    let Some((memo, cache)) = open_memo(request, exchange) else { return };
+    // These say all there is to say; others come with a challenge, a delay, a place to go to.
+    let lasts = matches!(status, 403 | 404 | 410) && cache.denied > 0;
+    memo.store(lasts.then_some((Remembered::Denial(status), cache.denied)), 0);
+}
+
+/// The app is down: what it said earlier may do.
+pub(super) fn app_is_down(request: Request<'_>, exchange: &Exchange, refusal: Refusal) -> Outcome {
+    let Some((memo, cache)) = open_memo(request, exchange) else { return Err(refusal) };
+    match stale(cache, &memo.key, now_msec())? {
+        None => Err(refusal),
+        Some(known) => {
+            refusal.note(request, exchange);
+            exchange.failure.set(None);
+            serve(request, exchange, cache, &known)
+        }
+    }
+}
+
+/// Whoever waits for this request need not wait any longer.
+pub(super) fn conclude(exchange: &Exchange) {
+    exchange.memo.take();
+}
+
+fn open_memo<'r>(request: Request<'r>, exchange: &Exchange) -> Option<(Memo, &'r Cache)> {
+    Some((exchange.memo.take()?, request.loc_conf().cache()?))
+}
+
+impl Memo {
+    /// Remembers for so many milliseconds; `None`: that there is nothing to remember.
+    fn store(&self, what: Option<(Remembered<'_>, u64)>, stale: u64) -> Option<Stored> {
+        let (decision, msec) = what.unwrap_or((Remembered::Pass, PASS));
+        let expires = now_msec().saturating_add(msec);
+        let times = Times { expires, stale_until: expires.saturating_add(stale) };
+        self.zone.with(|table| table.store(&self.key, decision, times, self.since))
+    }
+}
+
+impl Drop for Memo {
+    /// The client went away, or there is an answer: somebody else can go on.
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim {
+            self.zone.with(|table| table.release(&self.key, claim));
+        }
+        queue::wake_first(self.key.hash());
+    }
+}
+
+fn watch(exchange: &Exchange, zone: &Rc<Zone>, ids: Rc<[Id]>, since: u64) {
+    let seen = Cell::new(zone.signal(Signal::Cut));
+    let _ = exchange.watch.set(Watch { zone: Rc::clone(zone), ids, since, seen });
+}
+
+impl Watch {
+    /// Was the transfer to be cut?
+    pub(crate) fn is_cut(&self) -> bool {
+        let signal = self.zone.signal(Signal::Cut);
+        if signal == self.seen.get() {
+            return false;
+        }
+        self.seen.set(signal);
+        let ids = || self.ids.iter().copied();
+        self.zone.with(|table| table.is_cut(self.since, ids())).unwrap_or(true)
+    }
+}

@@ -1,0 +1,13 @@
+//! What admins and apps turn to, instead of a download.
+
+mod revoke;
+
+use crate::Request;
+use crate::config::Endpoint;
+use crate::nginx::Status;
+
+pub(crate) fn handle(request: Request<'_>, endpoint: Endpoint) -> Status {
+    match endpoint {
+        Endpoint::Revoke => revoke::handle(request),
+    }
+}
