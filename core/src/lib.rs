@@ -17,6 +17,7 @@ pub mod grant;
 pub mod header;
 pub mod media;
 pub mod path;
+pub mod query;
 pub mod reference;
 pub mod rule;
 mod syntax;
