@@ -1,8 +1,10 @@
 //! Signed links: whether somebody who has a key said that this file may be fetched, until when
-//! and how. One question, written down as others do: [`django`], [`secure_link`].
+//! and how. One question, three ways to write it down: [`django`], [`secure_link`] and our own,
+//! [`hmac`].
 //!
 //! Owns what the schemes share: finding the signature among the arguments, expiry. Must not know
-//! where keys and requests come from, or what becomes of a link that is refused.
+//! where keys and requests come from, or what becomes of a link that is refused. docs/signing.md
+//! is for those who make links.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,6 +12,7 @@ use std::net::IpAddr;
 use crate::query::{self, Argument};
 
 mod django;
+mod hmac;
 mod key;
 mod mac;
 mod secure_link;
@@ -24,6 +27,8 @@ const MAX: usize = 4096;
 pub enum Scheme {
     /// `TimestampSigner` of Django, as django-downloadview's storages use it.
     Django,
+    /// HMAC-SHA256 over the URL, our own.
+    HmacSha256,
     /// MD5 over an expression of the admin's, as nginx's `ngx_http_secure_link_module` has it.
     SecureLink,
 }
@@ -34,6 +39,7 @@ impl Scheme {
     pub fn parse(name: &[u8]) -> Option<Self> {
         match name {
             b"django" => Some(Self::Django),
+            b"hmac-sha256" => Some(Self::HmacSha256),
             b"secure-link" => Some(Self::SecureLink),
             _ => None,
         }
@@ -44,6 +50,7 @@ impl Scheme {
     pub fn default_arg(self) -> &'static str {
         match self {
             Self::Django => "X-Signature",
+            Self::HmacSha256 => "signature",
             Self::SecureLink => "md5",
         }
     }
@@ -52,6 +59,7 @@ impl Scheme {
     fn other_args(self) -> &'static [&'static [u8]] {
         match self {
             Self::Django => &[],
+            Self::HmacSha256 => &hmac::CLAIMS,
             Self::SecureLink => &[secure_link::EXPIRES],
         }
     }
@@ -66,6 +74,7 @@ pub struct Verifier {
 
 enum Keys {
     Django(django::Keys),
+    HmacSha256(hmac::Keys),
     SecureLink(secure_link::Keys),
 }
 
@@ -137,6 +146,7 @@ impl Verifier {
         }
         let prepared = match scheme {
             Scheme::Django => django::Keys::new(keys).map(Keys::Django),
+            Scheme::HmacSha256 => hmac::Keys::new(keys).map(Keys::HmacSha256),
             Scheme::SecureLink => Ok(Keys::SecureLink(secure_link::Keys::new(keys))),
         };
         let keys = prepared.map_err(|_| VerifierError::KeyLength)?;
@@ -147,6 +157,7 @@ impl Verifier {
     pub fn verify(&self, link: &Link<'_>) -> Result<Claims, SignatureError> {
         match &self.keys {
             Keys::Django(keys) => keys.verify(link, &self.arg, self.max_age),
+            Keys::HmacSha256(keys) => keys.verify(link, &self.arg, self.max_age),
             Keys::SecureLink(keys) => keys.verify(link, &self.arg, self.max_age),
         }
     }

@@ -21,8 +21,11 @@ pub(super) fn link(args: &[u8]) -> Link<'_> {
     }
 }
 
-const SCHEMES: [(&str, Scheme); 2] =
-    [("django", Scheme::Django), ("secure-link", Scheme::SecureLink)];
+const SCHEMES: [(&str, Scheme); 3] = [
+    ("django", Scheme::Django),
+    ("hmac-sha256", Scheme::HmacSha256),
+    ("secure-link", Scheme::SecureLink),
+];
 
 #[test]
 fn names() {
