@@ -21,5 +21,6 @@ pub mod path;
 pub mod query;
 pub mod reference;
 pub mod rule;
+pub mod signature;
 mod syntax;
 pub mod url;
