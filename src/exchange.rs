@@ -2,8 +2,10 @@
 //! it, so it is kept until the request is logged, past internal redirects and error pages.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use nginx_download_core::failure::Failure;
+use nginx_download_core::signature::Claims;
 
 use crate::config::{MainConf, Where};
 use crate::decide::cache::{Memo, Queued, Watch};
@@ -19,6 +21,8 @@ pub(crate) enum Decision {
     Asked,
     /// The app, a while ago.
     Cached,
+    /// Whoever signed the link.
+    Signed,
 }
 
 impl Decision {
@@ -28,6 +32,7 @@ impl Decision {
             Self::None => "none",
             Self::Asked => "asked",
             Self::Cached => "cached",
+            Self::Signed => "signed",
         }
     }
 }
@@ -72,7 +77,9 @@ pub(crate) struct Exchange {
     /// Its place among those that wait.
     pub(crate) queued: RefCell<Option<Queued>>,
     /// What the transfer depends on.
-    pub(crate) watch: OnceCell<Watch>,
+    pub(crate) watch: RefCell<Option<Rc<Watch>>>,
+    /// What a signed link says of the file.
+    pub(crate) claims: OnceCell<Claims>,
 }
 
 impl Exchange {
@@ -92,7 +99,8 @@ impl Exchange {
             memo: RefCell::default(),
             waits_since: Cell::default(),
             queued: RefCell::default(),
-            watch: OnceCell::new(),
+            watch: RefCell::default(),
+            claims: OnceCell::new(),
         }
     }
 
@@ -114,5 +122,6 @@ impl Exchange {
         self.decision.set(earlier.decision.get());
         self.grant_time.set(earlier.grant_time.get());
         self.pending.swap(&earlier.pending);
+        self.watch.replace(earlier.watch.borrow().clone());
     }
 }

@@ -315,7 +315,8 @@ impl Drop for Memo {
 
 fn watch(exchange: &Exchange, zone: &Rc<Zone>, ids: Rc<[Id]>, since: u64) {
     let seen = Cell::new(zone.signal(Signal::Cut));
-    let _ = exchange.watch.set(Watch { zone: Rc::clone(zone), ids, since, seen });
+    let watch = Watch { zone: Rc::clone(zone), ids, since, seen };
+    exchange.watch.replace(Some(Rc::new(watch)));
 }
 
 impl Watch {
