@@ -10,6 +10,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod date;
 pub mod disposition;
 pub mod etag;
 pub mod failure;
