@@ -17,6 +17,7 @@ mod module;
 mod pool;
 mod request;
 mod response;
+mod small;
 mod status;
 mod subrequest;
 mod upstream;
