@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use nginx_download_core::failure::Failure;
+use nginx_download_core::path::RelativePath;
 use nginx_download_core::signature::Claims;
 
 use crate::config::{MainConf, Where};
@@ -43,8 +44,32 @@ pub(crate) struct Place {
     pub(crate) storage: Option<usize>,
     /// A root that is no storage's.
     pub(crate) root: Option<Vec<u8>>,
-    /// The path below the root, or an internal URI.
-    pub(crate) path: Vec<u8>,
+    pub(crate) path: Below,
+}
+
+/// Where a file is in a storage or below a root.
+pub(crate) enum Below {
+    /// On disk.
+    Path(RelativePath),
+    /// The whole internal URI.
+    Uri(Vec<u8>),
+}
+
+impl Below {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Path(path) => path.as_bytes(),
+            Self::Uri(uri) => uri,
+        }
+    }
+
+    /// The last part of it.
+    pub(crate) fn file_name(&self) -> &[u8] {
+        match self {
+            Self::Path(path) => path.file_name(),
+            Self::Uri(uri) => uri.rsplit(|&c| c == b'/').next().unwrap_or_default(),
+        }
+    }
 }
 
 /// What the module remembers of a request.
@@ -111,9 +136,9 @@ impl Exchange {
         let root = match (root, storage.map(|storage| &storage.place)) {
             (Some(root), _) => root,
             (None, Some(Where::Root { path, .. })) => path,
-            (None, _) => return Some(path.clone()),
+            (None, _) => return Some(path.as_bytes().to_vec()),
         };
-        Some([root.as_slice(), b"/", path].concat())
+        Some([root.as_slice(), b"/", path.as_bytes()].concat())
     }
 
     /// Goes on where `earlier` was redirected to a location with a view of its own: the grant

@@ -34,12 +34,12 @@ fn bytes(bytes: &[u8]) -> Value<'_> {
     Some(VariableValue::Borrowed(bytes))
 }
 
-/// An app that was intercepted names the file itself, in a way that is not looked into.
+/// Without a name of its own a file on disk is called what it is called there.
 fn basename(exchange: &Exchange) -> Value<'_> {
     match exchange.basename.get() {
         Some(name) => text(name),
         None => {
-            let name = disposition::basename(&exchange.place.get()?.path);
+            let name = disposition::basename(exchange.place.get()?.path.file_name());
             Some(VariableValue::Owned(name.into_bytes()))
         }
     }

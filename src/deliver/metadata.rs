@@ -1,7 +1,7 @@
 //! What is said about a file: the grant's own fields first, then the options of the location,
 //! then what can be told from the file.
 
-use std::{fmt, mem};
+use std::fmt;
 
 use nginx_download_core::disposition::{self, Disposition};
 use nginx_download_core::etag::{self, EntityTag};
@@ -29,7 +29,9 @@ pub(crate) struct AppResponse<'r> {
 /// What is said about a file, ready to be said.
 #[derive(Default)]
 pub(crate) struct Metadata {
-    disposition: Option<String>,
+    disposition: Option<Disposition>,
+    /// The name to save the file under, where it is not the file's own.
+    basename: Option<Vec<u8>>,
     mimetype: Option<MediaType>,
     charset: Option<Charset>,
     encoding: Option<ContentCoding>,
@@ -40,63 +42,38 @@ pub(crate) struct Metadata {
     cookies: Vec<Vec<u8>>,
     limit_rate: Option<u64>,
     limit_rate_after: Option<u64>,
-    /// The name whose extension tells the type where nobody does.
-    typed_by: Vec<u8>,
 }
 
 impl Metadata {
-    /// `file_name` is the last part of the file's path, or empty.
+    /// What the grant says, if there is one, and the options of the location.
     pub(crate) fn new(
         request: Request<'_>,
         exchange: &Exchange,
         granted: Option<Granted>,
-        file_name: &[u8],
     ) -> Result<Self, Refusal> {
         let options = &request.loc_conf().options;
-        let (mut grant, cookies) =
-            granted.map_or((None, Vec::new()), |granted| (Some(granted.grant), granted.cookies));
-        let mut grant = grant.as_mut();
-        let named = match grant.as_ref().and_then(|grant| grant.basename.clone()) {
-            Some(name) => Some(name.into_bytes()),
-            None => value(request, &options.basename)?.map(<[u8]>::to_vec),
+        let (mut metadata, attachment) = match granted {
+            Some(granted) => Self::granted(granted),
+            None => Default::default(),
         };
-        let attachment = grant.as_ref().and_then(|grant| grant.attachment);
-        let headers = match grant.as_mut() {
-            Some(grant) => mem::take(&mut grant.headers),
-            None => Vec::new(),
-        };
-        let named_by_grant = grant.as_ref().is_some_and(|grant| grant.basename.is_some());
-        let mut headers = with_options(request, headers)?;
-        if named_by_grant || attachment.is_some() {
-            headers.retain(|(name, _)| !name.is("content-disposition"));
+        let overrides_disposition = metadata.basename.is_some() || attachment.is_some();
+        if metadata.basename.is_none() {
+            metadata.basename = value(request, &options.basename)?.map(<[u8]>::to_vec);
         }
-
-        let basename = disposition::basename(named.as_deref().unwrap_or(file_name));
-        let kind = match (attachment.unwrap_or(options.attachment()), &named) {
-            _ if headers.iter().any(|(name, _)| name.is("content-disposition")) => None,
-            (true, _) => Some(Disposition::Attachment),
+        if let Some(name) = &metadata.basename {
+            let _ = exchange.basename.set(disposition::basename(name));
+        }
+        if !options.headers().is_empty() {
+            metadata.headers = with_options(request, metadata.headers)?;
+        }
+        if overrides_disposition {
+            metadata.headers.retain(|(name, _)| !name.is("content-disposition"));
+        }
+        metadata.disposition = match attachment.unwrap_or(options.attachment()) {
+            _ if metadata.headers.iter().any(|(name, _)| name.is("content-disposition")) => None,
+            true => Some(Disposition::Attachment),
             // Without a name of its own an inline file is best named by its URL.
-            (false, Some(_)) => Some(Disposition::Inline),
-            (false, None) => None,
-        };
-        let disposition =
-            kind.map(|kind| disposition::content_disposition(kind, basename.as_bytes()));
-        let _ = exchange.basename.set(basename);
-
-        let typed_by = named.filter(|name| name.contains(&b'.'));
-        let mut metadata = Self {
-            disposition,
-            mimetype: grant.as_mut().and_then(|grant| grant.mimetype.take()),
-            charset: grant.as_mut().and_then(|grant| grant.charset.take()),
-            encoding: grant.as_mut().and_then(|grant| grant.encoding.take()),
-            etag: grant.as_mut().and_then(|grant| grant.etag.take()),
-            modified: grant.as_ref().and_then(|grant| grant.modified),
-            size: grant.as_ref().and_then(|grant| grant.size),
-            headers,
-            cookies,
-            limit_rate: grant.as_ref().and_then(|grant| grant.limit_rate),
-            limit_rate_after: grant.as_ref().and_then(|grant| grant.limit_rate_after),
-            typed_by: typed_by.unwrap_or_else(|| file_name.to_vec()),
+            false => metadata.basename.as_ref().map(|_| Disposition::Inline),
         };
         let said_charset = metadata.mimetype.as_ref().is_some_and(|said| said.charset().is_some());
         or_option(
@@ -120,6 +97,25 @@ impl Metadata {
             ContentCoding::parse,
         )?;
         Ok(metadata)
+    }
+
+    /// What a grant says, and whether it says that the file is an attachment.
+    fn granted(Granted { grant, cookies }: Granted) -> (Self, Option<bool>) {
+        let metadata = Self {
+            disposition: None,
+            basename: grant.basename.map(String::into_bytes),
+            mimetype: grant.mimetype,
+            charset: grant.charset,
+            encoding: grant.encoding,
+            etag: grant.etag,
+            modified: grant.modified,
+            size: grant.size,
+            headers: grant.headers,
+            cookies,
+            limit_rate: grant.limit_rate,
+            limit_rate_after: grant.limit_rate_after,
+        };
+        (metadata, grant.attachment)
     }
 
     /// What the app's own response says: all of its header fields but those that are about the
@@ -159,15 +155,22 @@ impl Metadata {
     }
 
     /// The app's response is about this file.
-    pub(crate) fn for_file(mut self, exchange: &Exchange, file_name: &[u8]) -> Self {
+    pub(crate) fn for_file(mut self, file_name: &[u8]) -> Self {
         // A coding is that of the body that the app did not send, unless the name says the same.
         if let Some(encoding) = &self.encoding
             && !media::is_coding_of(file_name, encoding.as_str().as_bytes())
         {
             self.encoding = None;
         }
+        self
+    }
+
+    /// The file's name is this, and is not remembered elsewhere.
+    pub(crate) fn named(mut self, exchange: &Exchange, file_name: &[u8]) -> Self {
         let _ = exchange.basename.set(disposition::basename(file_name));
-        self.typed_by = file_name.to_vec();
+        if self.disposition.is_some() && self.basename.is_none() {
+            self.basename = Some(file_name.to_vec());
+        }
         self
     }
 
@@ -182,17 +185,27 @@ impl Metadata {
     }
 
     /// Says it in a response that says nothing yet but length, status and what the file system
-    /// knows.
-    pub(crate) fn describe(&self, response: Response<'_>) -> Result<(), NoMemory> {
+    /// knows. `file_name` is the last part of the file's path, or empty.
+    pub(crate) fn describe(
+        &self,
+        response: Response<'_>,
+        file_name: &[u8],
+    ) -> Result<(), NoMemory> {
         if self.mimetype.is_none() {
-            response.guess_content_type(&self.typed_by)?;
+            // An extension of the name that the client gets tells the type, too.
+            let named = self.basename.as_deref().filter(|name| name.contains(&b'.'));
+            response.guess_content_type(named.unwrap_or(file_name))?;
         }
-        self.overwrite(response)
+        self.say(response, file_name)
     }
 
     /// Says it in a response that another location made; what that says of its own accord
     /// stands where the grant and the options are silent.
     pub(crate) fn overwrite(&self, response: Response<'_>) -> Result<(), NoMemory> {
+        self.say(response, b"")
+    }
+
+    fn say(&self, response: Response<'_>, file_name: &[u8]) -> Result<(), NoMemory> {
         if let Some(mimetype) = &self.mimetype {
             response.set_content_type(mimetype.as_str().as_bytes(), mimetype.essence().len())?;
         }
@@ -213,8 +226,16 @@ impl Metadata {
         if let Some(modified) = self.modified {
             response.set_last_modified(Some(modified));
         }
-        if let Some(disposition) = &self.disposition {
-            response.set(b"Content-Disposition", disposition.as_bytes())?;
+        if let Some(kind) = self.disposition {
+            let name = self.basename.as_deref().unwrap_or(file_name);
+            response.remove(b"Content-Disposition");
+            match disposition::plain_disposition(kind, name) {
+                Some(parts) => response.add_parts(b"Content-Disposition", &parts)?,
+                None => {
+                    let value = disposition::content_disposition(kind, name);
+                    response.add_parts(b"Content-Disposition", &[value.as_bytes()])?;
+                }
+            }
         }
         for (name, _) in &self.headers {
             response.remove(name.as_str().as_bytes());

@@ -6,12 +6,13 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use nginx_sys::{
-    NGX_HTTP_OK, ngx_http_headers_out_t, ngx_http_request_t, ngx_http_set_content_type,
-    ngx_http_set_etag, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t,
+    NGX_HTTP_OK, NGX_HTTP_VERSION_20, ngx_http_headers_out_t, ngx_http_request_t,
+    ngx_http_set_content_type, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t,
 };
 
 use super::NoMemory;
 use super::bits;
+use super::file::core_location;
 use super::pool::{Pool, as_bytes, ngx_str};
 
 /// A response whose header has not gone out yet.
@@ -104,13 +105,46 @@ impl<'r> Response<'r> {
         }
     }
 
-    /// An ETag made of length and modification time, where the location's `etag` is on.
-    pub(crate) fn set_file_etag(self) -> Result<(), NoMemory> {
+    /// Are files to have an ETag, by the location's `etag`?
+    pub(crate) fn has_file_etags(self) -> bool {
         // SAFETY: the request is live.
-        match unsafe { ngx_http_set_etag(self.request()) } {
-            0 => Ok(()),
-            _ => Err(NoMemory),
+        unsafe { (*core_location(self.request())).etag != 0 }
+    }
+
+    /// The response's first ETag.
+    pub(crate) fn set_etag(self, tag: &[u8]) -> Result<(), NoMemory> {
+        let tag = self.pool().copy(tag)?;
+        // SAFETY: the list is the request's own; the tag lives in its pool.
+        unsafe {
+            let out = self.out();
+            (*out).etag = push(&raw mut (*out).headers, b"ETag", tag)?.as_ptr();
         }
+        Ok(())
+    }
+
+    /// The time in Last-Modified, if nginx is still to put it into words, and would do so:
+    /// ngx_http_header_filter() leaves it out of error pages, and HTTP/2 has a code for the name.
+    pub(crate) fn unspelled_last_modified(self) -> Option<i64> {
+        // SAFETY: the request is live.
+        unsafe {
+            let r = self.request();
+            let spelled_here = (*r).http_version < NGX_HTTP_VERSION_20 as usize
+                && (*r).err_status == 0
+                && (*self.out()).last_modified.is_null();
+            self.last_modified().filter(|_| spelled_here)
+        }
+    }
+
+    /// Last-Modified in words, which mean what was set before.
+    pub(crate) fn spell_last_modified(self, text: &[u8]) -> Result<(), NoMemory> {
+        let text = self.pool().copy(text)?;
+        // SAFETY: as in `set_etag`.
+        unsafe {
+            let out = self.out();
+            let field = push(&raw mut (*out).headers, b"Last-Modified", text)?;
+            (*out).last_modified = field.as_ptr();
+        }
+        Ok(())
     }
 
     /// The client's conditions are looked at by nginx's own filters, and ranges made by them, as
@@ -223,6 +257,13 @@ impl<'r> Response<'r> {
         Ok(())
     }
 
+    /// One more header field, its value in parts, that no filter of nginx looks for.
+    pub(crate) fn add_parts(self, name: &'static [u8], value: &[&[u8]]) -> Result<(), NoMemory> {
+        let value = self.pool().concat(value)?;
+        // SAFETY: the list is the request's own; the name lives forever, the value in the pool.
+        unsafe { push(&raw mut (*self.out()).headers, name, value) }.map(|_| ())
+    }
+
     /// Drops all header fields of that name.
     pub(crate) fn remove(self, name: &[u8]) {
         self.remove_where(|other| other.eq_ignore_ascii_case(name));
@@ -279,9 +320,6 @@ impl<'r> Response<'r> {
                 (*out).last_modified = ptr::null_mut();
             }
             self.set_file(length, Some(modified));
-            if (*out).etag.is_null() {
-                self.set_file_etag()?;
-            }
             if let Some(said) = said {
                 (*out).last_modified_time = said;
                 (*out).last_modified = field;
