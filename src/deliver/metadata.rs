@@ -8,6 +8,7 @@ use nginx_download_core::etag::{self, EntityTag};
 use nginx_download_core::failure::Failure;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{self, Charset, ContentCoding, MediaType};
+use nginx_download_core::signature::Claims;
 
 use super::Granted;
 use crate::Request;
@@ -52,10 +53,13 @@ impl Metadata {
         granted: Option<Granted>,
     ) -> Result<Self, Refusal> {
         let options = &request.loc_conf().options;
-        let (mut metadata, attachment) = match granted {
+        let (mut metadata, mut attachment) = match granted {
             Some(granted) => Self::granted(granted),
             None => Default::default(),
         };
+        if let Some(claims) = exchange.claims.get() {
+            metadata.complete(&mut attachment, claims);
+        }
         let overrides_disposition = metadata.basename.is_some() || attachment.is_some();
         if metadata.basename.is_none() {
             metadata.basename = value(request, &options.basename)?.map(<[u8]>::to_vec);
@@ -116,6 +120,17 @@ impl Metadata {
             limit_rate_after: grant.limit_rate_after,
         };
         (metadata, grant.attachment)
+    }
+
+    /// What a signed link says, where the grant does not.
+    fn complete(&mut self, attachment: &mut Option<bool>, claims: &Claims) {
+        if !self.headers.iter().any(|(name, _)| name.is("content-disposition")) {
+            if self.basename.is_none() {
+                self.basename = claims.basename.clone().map(String::into_bytes);
+            }
+            *attachment = attachment.or(claims.attachment);
+        }
+        self.limit_rate = self.limit_rate.or(claims.limit_rate);
     }
 
     /// What the app's own response says: all of its header fields but those that are about the
