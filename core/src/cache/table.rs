@@ -214,6 +214,18 @@ impl<'m> Table<'m> {
         self.len() == 0
     }
 
+    /// How many blocks there are.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        self.blocks as usize
+    }
+
+    /// How many of them records take.
+    #[must_use]
+    pub fn blocks_used(&self) -> usize {
+        self.get32(at::USED) as usize
+    }
+
     /// What is known of `key`. Where the app has to be asked, and nobody does, the caller gets the
     /// claim that is valid until `claim_until`, if it wants one.
     pub fn look(&mut self, key: &Key, now: u64, claim_until: Option<u64>) -> Lookup {
