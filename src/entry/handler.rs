@@ -39,7 +39,7 @@ fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
     Refusal::new(Failure::Method, "only GET and HEAD are answered").conclude(request, exchange)
 }
 
-fn start(request: Request<'_>, exchange: &Exchange, view: &View) -> Outcome {
+fn start<'r>(request: Request<'r>, exchange: &Exchange, view: &'r View) -> Outcome {
     let target = match view {
         View::Off => return Ok(Status::DECLINED),
         View::Object(ask) => return decide::ask::ask(request, exchange, ask),
