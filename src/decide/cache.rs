@@ -272,7 +272,11 @@ pub(super) fn not_granted(request: Request<'_>, exchange: &Exchange, status: u16
 }
 
 /// The app is down: what it said earlier may do.
-pub(super) fn app_is_down(request: Request<'_>, exchange: &Exchange, refusal: Refusal) -> Outcome {
+pub(super) fn app_is_down<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    refusal: Refusal,
+) -> Outcome {
     let Some((memo, cache)) = open_memo(request, exchange) else { return Err(refusal) };
     match stale(cache, &memo.key, now_msec())? {
         None => Err(refusal),

@@ -48,7 +48,7 @@ fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
     Refusal::new(Failure::Method, "only GET and HEAD are answered").conclude(request, exchange)
 }
 
-fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &View) -> Outcome {
+fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &'r View) -> Outcome {
     let target = match view {
         View::Off => return Ok(Status::DECLINED),
         View::Object(ask) => {

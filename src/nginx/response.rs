@@ -19,7 +19,8 @@ use super::pool::{Pool, as_bytes, ngx_str};
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'r> {
     raw: NonNull<ngx_http_request_t>,
-    life: PhantomData<&'r ()>,
+    /// Invariant, as that of the request.
+    life: PhantomData<fn(&'r ()) -> &'r ()>,
 }
 
 impl<'r> Response<'r> {
