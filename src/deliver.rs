@@ -2,6 +2,8 @@
 //! the same for all three.
 
 mod metadata;
+#[allow(dead_code, reason = "for grants that are remembered, which none is yet")]
+mod prepared;
 pub(crate) mod relay;
 mod version;
 
@@ -14,12 +16,14 @@ use nginx_download_core::reference::Part;
 use nginx_download_core::{etag, header, media, url};
 
 pub(crate) use metadata::{AppResponse, Metadata};
+pub(crate) use prepared::Prepared;
+use version::{Anew, Words};
 
 use crate::Request;
 use crate::config::Storage;
 use crate::exchange::{Below, Exchange, Place};
 use crate::locate::{Disk, Target};
-use crate::nginx::{Body, NoMemory, OpenFile};
+use crate::nginx::{Body, NoMemory, OpenFile, Response};
 use crate::refusal::{Outcome, Refusal};
 
 /// What the app granted, and the cookies that it set on the occasion. They go out with the
@@ -71,7 +75,8 @@ pub(crate) fn deliver<'r>(
         Target::Disk(disk) => {
             let disk = remember_disk(exchange, disk)?;
             let metadata = said.of(request, exchange, disk.path.file_name())?;
-            from_disk(request, &disk, &metadata)
+            let describe = |response| metadata.describe(response, disk.path.file_name());
+            from_disk(request, &disk, &metadata, &Anew, describe)
         }
         Target::Location { storage, uri, args } => {
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
@@ -98,7 +103,7 @@ pub(crate) fn deliver<'r>(
             let response = request.response();
             response.set_file(bytes.len() as u64, None);
             metadata.describe(response, b"")?;
-            Ok(version::send(response, Body::Memory(bytes))?)
+            Ok(version::send(response, Body::Memory(bytes), &Anew)?)
         }
     }
 }
@@ -152,7 +157,7 @@ pub(crate) fn parts<'r>(
     response.set_file(total, Some(modified));
     response.allow_one_range();
     metadata.describe(response, name)?;
-    Ok(version::send(response, Body::Parts(opened))?)
+    Ok(version::send(response, Body::Parts(opened), &Anew)?)
 }
 
 /// Sends a file from disk in an app's stead, with the app's header fields, which stand in the
@@ -185,9 +190,9 @@ pub(crate) fn in_place(
     }
     response.turn_into_file(file.size(), file.modified())?;
     if response.etag().is_none() {
-        version::tag(response, file.modified(), file.size())?;
+        version::tag(response, file.modified(), file.size(), &Anew)?;
     }
-    Ok(version::send(response, Body::File(file))?)
+    Ok(version::send(response, Body::File(file), &Anew)?)
 }
 
 fn open<'r, P: Borrow<RelativePath>>(
@@ -234,14 +239,22 @@ fn remember_disk<'x, 'r: 'x>(
     }
 }
 
-fn from_disk(request: Request<'_>, disk: &Disk<'_, &RelativePath>, metadata: &Metadata) -> Outcome {
+/// Sends a file from disk. `describe` says what `metadata` has to say, and may know how to do so
+/// without copies.
+fn from_disk<'r>(
+    request: Request<'r>,
+    disk: &Disk<'_, &RelativePath>,
+    metadata: &Metadata,
+    words: &impl Words,
+    describe: impl FnOnce(Response<'r>) -> Result<(), NoMemory>,
+) -> Outcome {
     let file = open(request, disk)?;
     metadata.warn_of_size(request, file.size(), disk);
     let response = request.response();
     response.set_file(file.size(), Some(file.modified()));
     if !metadata.has_etag() {
-        version::tag(response, file.modified(), file.size())?;
+        version::tag(response, file.modified(), file.size(), words)?;
     }
-    metadata.describe(response, disk.path.file_name())?;
-    Ok(version::send(response, Body::File(file))?)
+    describe(response)?;
+    Ok(version::send(response, Body::File(file), words)?)
 }
