@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use nginx_download_core::disposition;
+use nginx_download_core::explain::Explanation;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::path::RelativePath;
 use nginx_download_core::signature::Claims;
@@ -109,6 +110,8 @@ pub(crate) struct Exchange {
     pub(crate) watch: RefCell<Option<Watch>>,
     /// What a signed link says of the file.
     pub(crate) claims: OnceCell<Claims>,
+    /// The account that `download_explain` asks for.
+    pub(crate) account: OnceCell<Box<RefCell<Explanation>>>,
 }
 
 impl Exchange {
@@ -131,6 +134,7 @@ impl Exchange {
             queued: RefCell::default(),
             watch: RefCell::default(),
             claims: OnceCell::new(),
+            account: OnceCell::new(),
         }
     }
 

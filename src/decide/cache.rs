@@ -24,7 +24,7 @@ use crate::exchange::{Decision, Exchange};
 use crate::nginx::{Answer, Level, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
 use crate::zone::{Found, Known, Signal, Zone};
-use crate::{Request, locate};
+use crate::{Request, explain, locate};
 
 /// So long, in milliseconds, others wait for one who asks, before one of them asks as well;
 /// proxy_cache_lock_age has the same default.
@@ -71,6 +71,9 @@ pub(crate) fn decide<'r>(
     cache: &Cache,
     ask: &LocalUri,
 ) -> Outcome {
+    if explain::is_on(exchange) {
+        return explained(request, exchange, cache, ask);
+    }
     let Some(key) = key(request, cache)? else { return ask::ask(request, exchange, ask) };
     let (now, forgotten) = (now_msec(), cache.zone.signal(Signal::Forgotten));
     let known = cache.zone.known.borrow_mut().find(&key, now, forgotten);
@@ -90,6 +93,52 @@ fn key(request: Request<'_>, cache: &Cache) -> Result<Option<Key>, Refusal> {
         }
     }
     Ok(key.finish(secret))
+}
+
+/// Decides for an explanation: what is remembered is told, and stays as it is.
+fn explained<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    cache: &Cache,
+    ask: &LocalUri,
+) -> Outcome {
+    let parts = cache.key.iter().map(|part| request.eval(part)).collect::<Result<Vec<_>, _>>()?;
+    let tell = |state, expires_in| {
+        explain::cache(exchange, cache.zone.name(), parts.iter().copied(), state, expires_in);
+    };
+    let Some(key) = key(request, cache)? else {
+        tell("not remembered: a part of the key is empty, or it is too long", None);
+        return ask::ask(request, exchange, ask);
+    };
+    let now = now_msec();
+    let forgotten = cache.zone.signal(Signal::Forgotten);
+    let looked = cache.zone.with(|table| (table.look(&key, now, None), table.position()));
+    match looked {
+        Some((Lookup::Grant { value, tags, expires }, position)) => {
+            tell("hit", Some(expires.saturating_sub(now)));
+            explain::granted(exchange, &value);
+            let found = Found { now, expires, forgotten, position };
+            let known = know(cache, key, &value, &tags, found)?;
+            return serve(request, exchange, cache, &known);
+        }
+        Some((Lookup::Denial(status), _)) => {
+            tell("the app denied it a while ago", None);
+            return Ok(denied(request, exchange, status));
+        }
+        Some((Lookup::Pass, _)) => tell("the app's answers are not to be remembered", None),
+        _ => tell("miss", None),
+    }
+    ask::ask(request, exchange, ask)
+}
+
+/// A denial that is remembered.
+fn denied(request: Request<'_>, exchange: &Exchange, status: u16) -> Status {
+    let detail = format!("the app answered {status} a while ago");
+    Refusal::new(Failure::Denied, detail).note(request, exchange);
+    match explain::is_on(exchange) {
+        true => explain::instead_of_status(request, exchange, status),
+        false => Status::http(status),
+    }
 }
 
 /// Looks into the zone.
@@ -114,9 +163,7 @@ fn look<'r>(
         Lookup::Pass => None,
         Lookup::Denial(status) => {
             exchange.queued.take();
-            Refusal::new(Failure::Denied, format!("the app answered {status} a while ago"))
-                .note(request, exchange);
-            return Ok(Status::http(status));
+            return Ok(denied(request, exchange, status));
         }
         Lookup::Grant { value, tags, expires } => {
             let found = Found { now, expires, forgotten, position };
@@ -157,6 +204,7 @@ fn serve<'r>(
     exchange.source.set(Some(known.grant.file.kind()));
     watch(exchange, &cache.zone, Rc::clone(&known.ids), known.position);
     if exchange.claims.get().is_none()
+        && !explain::is_on(exchange)
         && let Some(prepared) = prepared(request, known)?
     {
         return prepared.deliver(request, exchange);
