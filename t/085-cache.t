@@ -68,7 +68,7 @@ sub get {
     return fetch("$method/$name", 'Cookie: user=' . ($user // 'ann'), @lines);
 }
 
-sub field { my ($r, $name) = @_; return CORE::join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} } }
+sub field { my ($r, $name) = @_; return join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} } }
 
 # In one word or two: status, and who decided.
 sub seen { my $r = shift; return "$r->{status} " . field($r, 'X-Grant') }
@@ -336,8 +336,8 @@ is(seen(fetch("/two/x?$_")), '200 asked', "?$_ is another") for @queries;
 is(seen(fetch("/two/x?$_")), '200 cached', "?$_ is the same") for @queries;
 is(seen(fetch('/glued/x?a=ab&b=c')), '200 asked', 'one part of two variables');
 is(seen(fetch('/glued/x?a=a&b=bc')), '200 cached', '... is one part');
-is(seen(fetch('/seven/x?' . CORE::join '&', map { "$_=1" } 'a' .. 'g')), $_, 'seven parts') for '200 asked', '200 cached';
-is(seen(fetch('/seven/x?' . CORE::join '&', map { "$_=1" } 'b' .. 'g', 'a')), '200 cached', 'seven parts, whatever the order in the request');
+is(seen(fetch('/seven/x?' . join '&', map { "$_=1" } 'a' .. 'g')), $_, 'seven parts') for '200 asked', '200 cached';
+is(seen(fetch('/seven/x?' . join '&', map { "$_=1" } 'b' .. 'g', 'a')), '200 cached', 'seven parts, whatever the order in the request');
 
 
 
@@ -464,7 +464,7 @@ my @clients = map {
         my ($s, $wrong) = (dial(), 0);
         for (1 .. 400) {
             my @asked = map { [(qw(ann bob))[rand 2], 1 + int rand 3] } 1 .. 1 + rand 4;
-            send_to($s, CORE::join '', map { GET("/dl/$_->[1]", "Cookie: user=$_->[0]", 'Connection: keep-alive') } @asked);
+            send_to($s, join '', map { GET("/dl/$_->[1]", "Cookie: user=$_->[0]", 'Connection: keep-alive') } @asked);
             for (@asked) {
                 my ($user, $name) = @$_;
                 my $r = response($s);
@@ -476,7 +476,7 @@ my @clients = map {
     });
 } 1 .. 4;
 is(end_of($_), 0, 'a client is through') for @clients;
-is(CORE::join(' ', sort map { /crossed (\d+)/ ? $1 : () } split /\n/, notes()), '0 0 0 0', 'no answer was another\'s');
+is(join(' ', sort map { /crossed (\d+)/ ? $1 : () } split /\n/, notes()), '0 0 0 0', 'no answer was another\'s');
 my @calls = map { my $n = $_; map { calls("dl/$n", $_) } qw(ann bob) } 1 .. 3;
 is("@calls", '1 1 1 1 1 1', 'the app was asked once for each user and URL');
 
@@ -597,7 +597,7 @@ for my $name (sort keys %grants) {
         is(calls($name, $user), 1, "$name @$_: asked once");
     }
 }
-is(CORE::join(' ', sort keys %different), '', 'all of them are the same');
+is(join(' ', sort keys %different), '', 'all of them are the same');
 diag(values %different) if %different;
 get('dl/plain', 'u1x');
 my $r = get('dl/plain', 'u1x', 'Range: bytes=2-5');
