@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod directives;
 mod intercept;
+mod signature;
 mod storage;
 mod view;
 
@@ -16,6 +17,7 @@ use nginx_download_core::rule::Rule;
 pub(crate) use cache::Cache;
 use cache::Caching;
 pub(crate) use intercept::Intercept;
+pub(crate) use signature::Signature;
 pub(crate) use storage::{Storage, Where};
 pub(crate) use view::{LocalUri, Names, View};
 
@@ -32,8 +34,8 @@ pub(crate) struct MainConf {
     pub(crate) storages: Vec<Storage>,
     /// Where decisions are remembered.
     pub(crate) zones: Vec<Rc<Zone>>,
-    /// Does any location have `download_intercept`?
-    pub(crate) intercepts: Cell<bool>,
+    /// Does any location have `download_intercept` or `download_signature`?
+    pub(crate) before_content: Cell<bool>,
 }
 
 impl MainConf {
@@ -52,6 +54,8 @@ pub(crate) struct LocConf {
     rules: Option<Rc<Vec<Rule<String>>>>,
     grant_max_size: Option<usize>,
     intercept: Option<Intercept>,
+    /// `None` inside: off.
+    signature: Option<Option<Rc<Signature>>>,
     caching: Caching,
     /// What comes of `caching`.
     cache: Option<Cache>,
@@ -70,6 +74,11 @@ impl LocConf {
     /// What responses of apps are intercepted for.
     pub(crate) fn intercept(&self) -> Intercept {
         self.intercept.unwrap_or_default()
+    }
+
+    /// How links are checked, if they must be signed.
+    pub(crate) fn signature(&self) -> Option<&Signature> {
+        self.signature.as_ref()?.as_deref()
     }
 
     /// How the app's decisions are remembered, if they are.
@@ -135,8 +144,14 @@ pub(crate) fn merge(
     child.options.inherit(&parent.options);
     child.grant_max_size = child.grant_max_size.or(parent.grant_max_size);
     child.intercept = child.intercept.or(parent.intercept);
+    if child.signature.is_none() {
+        child.signature.clone_from(&parent.signature);
+    }
+    if child.signature().is_some() {
+        conf.main_conf::<Download>().before_content.set(true);
+    }
     if child.intercept().is_on() {
-        conf.main_conf::<Download>().intercepts.set(true);
+        conf.main_conf::<Download>().before_content.set(true);
         if child.intercept().takes(Convention::AccelRedirect) {
             conf.take_accel_redirect()?;
         }

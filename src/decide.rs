@@ -1,4 +1,5 @@
-//! Who says yes: the app, or what it said a while ago.
+//! Who says yes: the app, what it said a while ago, or whoever signed the link.
 
 pub(crate) mod ask;
 pub(crate) mod cache;
+pub(crate) mod signed;

@@ -72,10 +72,10 @@ impl HttpModule for Download {
     }
 
     fn has_before_content(main: &MainConf) -> bool {
-        main.intercepts.get()
+        main.before_content.get()
     }
 
     fn before_content(request: Request<'_>) -> Result<(), Status> {
-        entry::intercept::before_content(request)
+        entry::before_content(request)
     }
 }

@@ -1,6 +1,7 @@
 //! Where a file reference leads: through storages and rules to a place on disk, an internal
 //! location, or bytes in hand. Nothing is opened here.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use nginx_download_core::failure::Failure;
@@ -15,22 +16,23 @@ use crate::config::{Storage, Where};
 use crate::nginx::Symlinks;
 use crate::refusal::Refusal;
 
-/// A file on disk, below a root.
-pub(crate) struct Disk<'r> {
+/// A file on disk, below a root. `P` is its path, owned or borrowed.
+pub(crate) struct Disk<'r, P = RelativePath> {
     /// The storage's name, if it is in one.
     pub(crate) storage: Option<&'r Storage>,
     /// Without a slash at its end.
     pub(crate) root: &'r [u8],
-    pub(crate) path: RelativePath,
+    pub(crate) path: P,
     pub(crate) symlinks: Symlinks,
     /// The name goes once the file is open.
     pub(crate) temporary: bool,
 }
 
-impl fmt::Display for Disk<'_> {
+impl<P: Borrow<RelativePath>> fmt::Display for Disk<'_, P> {
     /// As log lines call it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (root, path) = (self.root.escape_ascii(), self.path.as_bytes().escape_ascii());
+        let path = self.path.borrow().as_bytes().escape_ascii();
+        let root = self.root.escape_ascii();
         match self.storage {
             Some(Storage { name, .. }) => {
                 write!(f, "\"{path}\" in storage \"{name}\" ({root})")

@@ -20,6 +20,7 @@ mod request;
 mod response;
 mod shm;
 mod sleep;
+mod small;
 mod status;
 mod subrequest;
 mod upstream;
@@ -32,7 +33,7 @@ pub(crate) use conf::{
 pub(crate) use file::{OpenError, OpenFile, Symlinks};
 pub(crate) use log::{Level, log_alert};
 pub(crate) use module::{HttpModule, RawModule};
-pub(crate) use request::{Method, Request, now_msec};
+pub(crate) use request::{Method, Request, now_msec, now_sec};
 pub(crate) use response::Response;
 pub(crate) use shm::{Locked, SharedMemory, random};
 pub(crate) use sleep::{SleeperId, wake};

@@ -1,11 +1,12 @@
 //! A failure on its way out: logged once, remembered for `$download_failure`, turned into a
 //! status.
 
+use std::fmt::Display;
+
 use nginx_download_core::failure::{Failure, Severity};
 
 use crate::Request;
 use crate::exchange::Exchange;
-use crate::locate::Disk;
 use crate::nginx::{Level, NoMemory, OpenError, Status};
 
 /// Why a request gets no file, with the particulars for the error log.
@@ -48,7 +49,7 @@ impl Refusal {
     }
 
     /// The file could not be opened.
-    pub(crate) fn open(error: &OpenError, disk: &Disk<'_>) -> Self {
+    pub(crate) fn open(error: &OpenError, disk: &impl Display) -> Self {
         let with =
             |failure, why: &str, errno| Self { failure, detail: format!("{disk} {why}"), errno };
         match *error {

@@ -11,6 +11,14 @@ pub enum Failure {
     Method,
     /// The client's URI names no path below the root.
     BadPath,
+    /// The link is not signed, where it must be.
+    Unsigned,
+    /// The link's signature is not good for this request.
+    BadSignature,
+    /// The link has expired.
+    LinkExpired,
+    /// The link is not valid yet.
+    LinkNotYet,
     /// The app said 4xx.
     Denied,
     /// The app said 3xx: to a login page, say.
@@ -109,6 +117,10 @@ macro_rules! table {
 table! {
     Method          "method"           405  Info   Client;
     BadPath         "bad_path"         404  Info   Client;
+    Unsigned        "unsigned"         403  Info   Client;
+    BadSignature    "bad_signature"    403  Info   Client;
+    LinkExpired     "link_expired"     403  Info   Client;
+    LinkNotYet      "link_not_yet"     403  Info   Client;
     Denied          "denied"           403  Info   Client;
     Redirected      "redirected"       302  Info   Client;
     AppError        "app_error"        502  Error  App;

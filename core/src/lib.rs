@@ -11,6 +11,7 @@
 )]
 
 pub mod cache;
+pub mod date;
 pub mod disposition;
 pub mod etag;
 pub mod failure;
@@ -21,5 +22,6 @@ pub mod path;
 pub mod query;
 pub mod reference;
 pub mod rule;
+pub mod signature;
 mod syntax;
 pub mod url;

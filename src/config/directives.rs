@@ -6,7 +6,7 @@ use std::rc::Rc;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
-use super::{Endpoint, LocConf, MainConf, cache, intercept, storage, view};
+use super::{Endpoint, LocConf, MainConf, cache, intercept, signature, storage, view};
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Context, Directive, Setter, Template};
 
@@ -116,6 +116,15 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
                 return Err("no grant has 0 bytes".into());
             }
             once(&mut location.grant_max_size, size)
+        }),
+    },
+    Directive {
+        name: c"download_signature",
+        contexts: &[Context::Location],
+        arguments: (1, 7),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let declared = signature::parse(conf)?.map(Rc::new);
+            once(&mut location.signature, declared)
         }),
     },
     Directive {

@@ -7,6 +7,7 @@
 mod queue;
 
 use std::cell::Cell;
+use std::ptr;
 use std::rc::Rc;
 
 use nginx_download_core::cache::{
@@ -18,7 +19,7 @@ use nginx_download_core::grant::{File, Grant};
 pub(crate) use self::queue::Queued;
 use super::ask;
 use crate::config::{Cache, LocalUri, View};
-use crate::deliver::{self, Granted, Said};
+use crate::deliver::{self, Granted, Prepared, Said};
 use crate::exchange::{Decision, Exchange};
 use crate::nginx::{Answer, Level, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
@@ -155,9 +156,26 @@ fn serve<'r>(
     exchange.decision.set(Decision::Cached);
     exchange.source.set(Some(known.grant.file.kind()));
     watch(exchange, &cache.zone, Rc::clone(&known.ids), known.position);
+    if exchange.claims.get().is_none()
+        && let Some(prepared) = prepared(request, known)?
+    {
+        return prepared.deliver(request, exchange);
+    }
     let target = locate::locate(request, &known.grant.file)?;
     let granted = Granted { grant: known.grant.clone(), cookies: Vec::new() };
     deliver::deliver(request, exchange, target, Said::Granted(granted))
+}
+
+/// The response that the grant leads to, made beforehand, if it can be.
+fn prepared(request: Request<'_>, known: &Known) -> Result<Option<Rc<Prepared>>, Refusal> {
+    let location = ptr::from_ref(request.loc_conf()).addr();
+    if let Some(prepared) = known.prepared_for(location) {
+        return Ok(prepared);
+    }
+    let target = locate::locate(request, &known.grant.file)?;
+    let prepared = Prepared::new(request, &known.grant, &target)?.map(Rc::new);
+    known.keep_prepared(location, prepared.clone());
+    Ok(prepared)
 }
 
 /// Somebody else asks already.
@@ -272,7 +290,11 @@ pub(super) fn not_granted(request: Request<'_>, exchange: &Exchange, status: u16
 }
 
 /// The app is down: what it said earlier may do.
-pub(super) fn app_is_down(request: Request<'_>, exchange: &Exchange, refusal: Refusal) -> Outcome {
+pub(super) fn app_is_down<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    refusal: Refusal,
+) -> Outcome {
     let Some((memo, cache)) = open_memo(request, exchange) else { return Err(refusal) };
     match stale(cache, &memo.key, now_msec())? {
         None => Err(refusal),
@@ -315,7 +337,8 @@ impl Drop for Memo {
 
 fn watch(exchange: &Exchange, zone: &Rc<Zone>, ids: Rc<[Id]>, since: u64) {
     let seen = Cell::new(zone.signal(Signal::Cut));
-    let _ = exchange.watch.set(Watch { zone: Rc::clone(zone), ids, since, seen });
+    let watch = Watch { zone: Rc::clone(zone), ids, since, seen };
+    exchange.watch.replace(Some(watch));
 }
 
 impl Watch {

@@ -18,7 +18,8 @@ fn try_relay(request: Request<'_>, answer: &Answer<'_>) -> Result<Status, NoMemo
     let response = request.response();
     for (name, value) in answer.headers() {
         if !header::is_hop_by_hop_or_framing(name) && !header::is_accel(name) {
-            response.add(name, value)?;
+            let pool = request.pool();
+            response.add(pool.copy(name)?, pool.copy(value)?)?;
         }
     }
     if answer.end() != End::Whole {
@@ -26,9 +27,10 @@ fn try_relay(request: Request<'_>, answer: &Answer<'_>) -> Result<Status, NoMemo
     }
     response.set_status(answer.status());
     response.keep_status();
-    response.set_content_type(answer.content_type(), answer.content_type_essence())?;
+    let content_type = request.pool().copy(answer.content_type())?;
+    response.set_content_type(content_type, answer.content_type_essence());
     if !answer.charset().is_empty() {
-        response.set_charset(answer.charset())?;
+        response.set_charset(request.pool().copy(answer.charset())?);
     }
     if answer.status() == 304 {
         return Ok(response.send(Body::Memory(b"")));

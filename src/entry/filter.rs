@@ -55,7 +55,7 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
 
 /// A transfer goes on, unless its grant was revoked and it is to be cut.
 pub(crate) fn body(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
-    match exchange.watch.get() {
+    match &*exchange.watch.borrow() {
         Some(watch) if watch.is_cut() => {
             let text = format_args!("download {}: cut, as the grant was revoked", exchange.view);
             request.log(Level::Info, 0, text);

@@ -32,7 +32,13 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
     if !matches!(request.method(), Method::Get | Method::Head) {
         return refuse_method(request, exchange);
     }
-    start(request, exchange, view).unwrap_or_else(|refusal| refusal.conclude(request, exchange))
+    let checked = match request.loc_conf().signature() {
+        Some(signature) => decide::signed::check(request, exchange, signature),
+        None => Ok(()),
+    };
+    checked
+        .and_then(|()| start(request, exchange, view))
+        .unwrap_or_else(|refusal| refusal.conclude(request, exchange))
 }
 
 fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
@@ -42,7 +48,7 @@ fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
     Refusal::new(Failure::Method, "only GET and HEAD are answered").conclude(request, exchange)
 }
 
-fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &View) -> Outcome {
+fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &'r View) -> Outcome {
     let target = match view {
         View::Off => return Ok(Status::DECLINED),
         View::Object(ask) => {

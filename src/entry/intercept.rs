@@ -15,14 +15,6 @@ use crate::locate::{self, Reference, Target};
 use crate::nginx::{End, NoMemory, Status};
 use crate::refusal::{Outcome, Refusal};
 
-/// What the client may not tell the app in the server's name.
-pub(crate) fn before_content(request: Request<'_>) -> Result<(), Status> {
-    if request.loc_conf().intercept().is_on() {
-        request.withhold(header::is_accel)?;
-    }
-    Ok(())
-}
-
 /// Sees the header of each response of an app.
 pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
     let intercept = request.loc_conf().intercept();

@@ -12,7 +12,7 @@ use nginx_sys::{
     NGX_LOG_EMERG, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t,
     ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
     ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
-    ngx_parse_size, ngx_parse_time, ngx_str_t, ngx_uint_t,
+    ngx_http_get_variable_index, ngx_parse_size, ngx_parse_time, ngx_str_t, ngx_uint_t,
 };
 
 use super::bits;
@@ -192,11 +192,21 @@ impl<'c> Conf<'c> {
 
     /// `value` as an absolute path; relative ones are under nginx's prefix, as for `root`.
     pub(crate) fn full_path(&self, value: &[u8]) -> Result<&'c [u8], ConfError> {
+        self.path_below(value, false)
+    }
+
+    /// `value` as an absolute path; relative ones are beside nginx.conf, as for
+    /// `ssl_certificate_key`.
+    pub(crate) fn conf_path(&self, value: &[u8]) -> Result<&'c [u8], ConfError> {
+        self.path_below(value, true)
+    }
+
+    fn path_below(&self, value: &[u8], conf_prefix: bool) -> Result<&'c [u8], ConfError> {
         let mut name = ngx_str(self.pool().copy(value)?);
         // SAFETY: `cycle` is live while the configuration is read; `name` is NUL-terminated as
         // ngx_conf_full_name() asks.
         unsafe {
-            if ngx_conf_full_name((*self.as_ptr()).cycle, &raw mut name, 0) != 0 {
+            if ngx_conf_full_name((*self.as_ptr()).cycle, &raw mut name, conf_prefix.into()) != 0 {
                 return Err(NoMemory.into());
             }
             Ok(as_bytes(name))
@@ -238,7 +248,16 @@ impl<'c> Conf<'c> {
                 return Err(format!("bad value \"{}\"", value.escape_ascii()).into());
             }
         }
-        Ok(Template(compiled))
+        let variable = sole_variable(value).map(|name| self.variable(name)).transpose()?;
+        Ok(Template { compiled, variable })
+    }
+
+    /// The index of a variable.
+    fn variable(&self, name: &[u8]) -> Result<ngx_uint_t, ConfError> {
+        let mut name = ngx_str(self.pool().copy(name)?);
+        // SAFETY: `cf` is live; the name lives in its pool.
+        let index = unsafe { ngx_http_get_variable_index(self.as_ptr(), &raw mut name) };
+        ngx_uint_t::try_from(index).map_err(|_| NoMemory.into())
     }
 
     /// The location being read or merged.
@@ -303,20 +322,36 @@ impl<'c> Conf<'c> {
 ///
 /// Lives in the configuration's pool, as does every configuration that may hold it.
 #[derive(Clone, Copy)]
-pub(crate) struct Template(NonNull<ngx_http_complex_value_t>);
+pub(crate) struct Template {
+    compiled: NonNull<ngx_http_complex_value_t>,
+    /// The one variable that is all of it: its value needs no copy.
+    variable: Option<ngx_uint_t>,
+}
 
-impl Template {
-    pub(super) fn as_ptr(self) -> *mut ngx_http_complex_value_t {
-        self.0.as_ptr()
-    }
+/// The name of the variable in `$name` or `${name}`, if that is all there is.
+fn sole_variable(value: &[u8]) -> Option<&[u8]> {
+    let rest = value.strip_prefix(b"$")?;
+    let name = rest.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or(rest);
+    let is_name = |c: &u8| c.is_ascii_alphanumeric() || *c == b'_';
+    // `$1` and its like are captures.
+    let starts = name.first().is_some_and(|c| !c.is_ascii_digit());
+    (starts && name.iter().all(is_name)).then_some(name)
 }
 
 impl Template {
+    pub(super) fn as_ptr(self) -> *mut ngx_http_complex_value_t {
+        self.compiled.as_ptr()
+    }
+
+    pub(super) fn variable(self) -> Option<ngx_uint_t> {
+        self.variable
+    }
+
     /// The text when it has no variables.
     pub(crate) fn constant(&self) -> Option<&[u8]> {
         // SAFETY: the compiled value lives in the pool of the configuration that holds `self`.
         unsafe {
-            let raw = self.0.as_ref();
+            let raw = self.compiled.as_ref();
             raw.lengths.is_null().then(|| as_bytes(raw.value))
         }
     }

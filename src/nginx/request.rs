@@ -5,11 +5,12 @@
 use core::fmt::Arguments;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
+use std::net::IpAddr;
 
 use nginx_sys::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_complex_value,
-    ngx_http_discard_request_body, ngx_http_filter_finalize_request, ngx_http_internal_redirect,
-    ngx_http_request_t, ngx_str_t,
+    ngx_http_discard_request_body, ngx_http_filter_finalize_request, ngx_http_get_flushed_variable,
+    ngx_http_internal_redirect, ngx_http_request_t, ngx_str_t, ngx_uint_t,
 };
 
 use super::bits;
@@ -24,7 +25,8 @@ use super::{NoMemory, Status};
 /// nginx made with it, which is what `'r` stands for.
 pub(crate) struct Request<'r, M> {
     raw: NonNull<ngx_http_request_t>,
-    life: PhantomData<&'r M>,
+    /// Invariant, so that what is said to live for `'r` cannot be some local of the callback.
+    life: PhantomData<fn(&'r M) -> &'r M>,
 }
 
 impl<M> Clone for Request<'_, M> {
@@ -100,8 +102,30 @@ impl<'r, M> Request<'r, M> {
         unsafe { as_bytes((*self.as_ptr()).args) }
     }
 
+    /// The path as the client wrote it, percent-encoded; `None` where it is no longer that of the
+    /// request: rewritten, redirected, or a subrequest's.
+    pub(crate) fn unparsed_path(self) -> Option<&'r [u8]> {
+        // SAFETY: as in `uri`.
+        unsafe {
+            let r = self.as_ptr();
+            let is_own = self.is_main() && bits::NGX_HTTP_REQUEST_VALID_UNPARSED_URI.is_set(r);
+            let path = as_bytes((*r).unparsed_uri).split(|&c| matches!(c, b'?' | b'#')).next();
+            path.filter(|_| is_own)
+        }
+    }
+
+    /// The address of the client, as `$remote_addr` has it.
+    pub(crate) fn client_address(self) -> Option<IpAddr> {
+        // SAFETY: the text lives as long as the connection.
+        let text = unsafe { as_bytes((*(*self.as_ptr()).connection).addr_text) };
+        str::from_utf8(text).ok()?.parse().ok()
+    }
+
     /// Replaces the variables of `template`.
     pub(crate) fn eval(self, template: &Template) -> Result<&'r [u8], NoMemory> {
+        if let Some(index) = template.variable() {
+            return self.variable(index);
+        }
         let mut value = ngx_str_t::empty();
         // SAFETY: the template lives in the configuration, which the request keeps alive; the
         // value lives there or in the request's pool.
@@ -110,6 +134,23 @@ impl<'r, M> Request<'r, M> {
                 0 => Ok(as_bytes(value)),
                 _ => Err(NoMemory),
             }
+        }
+    }
+
+    /// The value of a variable, empty where it has none. What `ngx_http_complex_value()` makes of
+    /// it, without the copy.
+    fn variable(self, index: ngx_uint_t) -> Result<&'r [u8], NoMemory> {
+        // SAFETY: nginx gave the index as it read the configuration; values live in the request's
+        // pool, its buffers or the configuration.
+        unsafe {
+            let Some(value) = ngx_http_get_flushed_variable(self.as_ptr(), index).as_ref() else {
+                return Err(NoMemory);
+            };
+            if bits::NGX_VARIABLE_VALUE_NOT_FOUND.is_set(value) {
+                return Ok(b"");
+            }
+            let len = bits::NGX_VARIABLE_VALUE_LEN.get(value) as usize;
+            Ok(as_bytes(ngx_str_t { len, data: value.data }))
         }
     }
 
@@ -249,6 +290,13 @@ impl<'r, M: HttpModule> Request<'r, M> {
         // SAFETY: `ctx` has a slot for each HTTP module.
         unsafe { (*self.as_ptr()).ctx.add((*M::raw()).ctx_index) }
     }
+}
+
+/// Unix seconds, as of the last turn of the event loop: ngx_time().
+pub(crate) fn now_sec() -> u64 {
+    // SAFETY: nginx sets the pointer before it runs any module, and always to a valid time.
+    let sec = unsafe { (*(&raw const nginx_sys::ngx_cached_time).read_volatile()).sec };
+    u64::try_from(sec).unwrap_or(0)
 }
 
 /// Milliseconds of a clock that never goes back, as of the last turn of the event loop.

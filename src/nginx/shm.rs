@@ -15,7 +15,7 @@ use core::slice;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nginx_sys::{
-    ngx_int_t, ngx_pagesize, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
+    ngx_int_t, ngx_pagesize, ngx_pid, ngx_shared_memory_add, ngx_shm_zone_t, ngx_shmtx_lock,
     ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
 };
 
@@ -114,7 +114,7 @@ impl SharedMemory {
         let (shared, pool) = self.parts();
         // SAFETY: the pool is the zone's, and its mutex was made by nginx.
         unsafe { ngx_shmtx_lock(&raw mut (*pool.as_ptr()).mutex) };
-        let recovered = shared.busy.swap(std::process::id(), Ordering::Relaxed) != 0;
+        let recovered = shared.busy.swap(pid(), Ordering::Relaxed) != 0;
         Locked { shared, pool, recovered, life: PhantomData }
     }
 
@@ -184,6 +184,12 @@ impl Drop for Locked<'_> {
         // SAFETY: the lock is held.
         unsafe { ngx_shmtx_unlock(&raw mut (*self.pool.as_ptr()).mutex) };
     }
+}
+
+/// The process, as nginx knows it.
+fn pid() -> u32 {
+    // SAFETY: nginx sets it as each process starts.
+    unsafe { (&raw const ngx_pid).read() as u32 }
 }
 
 /// Bytes that nobody can guess.
