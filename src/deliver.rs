@@ -2,6 +2,8 @@
 //! the same for all three.
 
 mod metadata;
+#[allow(dead_code, reason = "for grants that are remembered, which none is yet")]
+mod prepared;
 pub(crate) mod relay;
 mod version;
 
@@ -14,13 +16,15 @@ use nginx_download_core::reference::Part;
 use nginx_download_core::{etag, header, media, url};
 
 pub(crate) use metadata::{AppResponse, Metadata};
+pub(crate) use prepared::Prepared;
+use version::{Anew, Words};
 
-use crate::Request;
 use crate::config::Storage;
 use crate::exchange::{Below, Exchange, Place};
 use crate::locate::{Disk, Target};
-use crate::nginx::{Body, NoMemory, OpenFile};
+use crate::nginx::{Body, NoMemory, OpenFile, Response};
 use crate::refusal::{Outcome, Refusal};
+use crate::{Request, explain};
 
 /// What the app granted, and the cookies that it set on the occasion. They go out with the
 /// file, and not with the error page of a file that is not there.
@@ -71,7 +75,8 @@ pub(crate) fn deliver<'r>(
         Target::Disk(disk) => {
             let disk = remember_disk(exchange, disk)?;
             let metadata = said.of(request, exchange, disk.path.file_name())?;
-            from_disk(request, &disk, &metadata)
+            let describe = |response| metadata.describe(response, disk.path.file_name());
+            from_disk(request, exchange, &disk, &metadata, &Anew, describe)
         }
         Target::Location { storage, uri, args } => {
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
@@ -80,6 +85,9 @@ pub(crate) fn deliver<'r>(
             let redirected = request.pool().copy(&uri)?;
             let args = request.pool().copy(&args)?;
             remember(exchange, storage, None, Below::Uri(uri))?;
+            if explain::is_on(exchange) {
+                return Ok(explain::instead_of_redirect(request, exchange));
+            }
             Ok(request.redirect(redirected, args))
         }
         Target::Remote { storage, url, via } => {
@@ -90,6 +98,9 @@ pub(crate) fn deliver<'r>(
             let _ = exchange.url.set(url);
             let redirected = request.pool().copy(&via)?;
             remember(exchange, Some(storage), None, Below::Uri(via))?;
+            if explain::is_on(exchange) {
+                return Ok(explain::instead_of_redirect(request, exchange));
+            }
             Ok(request.redirect(redirected, b""))
         }
         Target::Memory(bytes) => {
@@ -98,7 +109,7 @@ pub(crate) fn deliver<'r>(
             let response = request.response();
             response.set_file(bytes.len() as u64, None);
             metadata.describe(response, b"")?;
-            Ok(version::send(response, Body::Memory(bytes))?)
+            send(request, exchange, Body::Memory(bytes), &Anew)
         }
     }
 }
@@ -152,7 +163,7 @@ pub(crate) fn parts<'r>(
     response.set_file(total, Some(modified));
     response.allow_one_range();
     metadata.describe(response, name)?;
-    Ok(version::send(response, Body::Parts(opened))?)
+    send(request, exchange, Body::Parts(opened), &Anew)
 }
 
 /// Sends a file from disk in an app's stead, with the app's header fields, which stand in the
@@ -185,9 +196,22 @@ pub(crate) fn in_place(
     }
     response.turn_into_file(file.size(), file.modified())?;
     if response.etag().is_none() {
-        version::tag(response, file.modified(), file.size())?;
+        version::tag(response, file.modified(), file.size(), &Anew)?;
     }
-    Ok(version::send(response, Body::File(file))?)
+    send(request, exchange, Body::File(file), &Anew)
+}
+
+/// Sends the response, or an account of it.
+fn send<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    body: Body<'r>,
+    words: &impl Words,
+) -> Outcome {
+    if explain::is_on(exchange) {
+        return Ok(explain::instead_of_file(request, exchange));
+    }
+    Ok(version::send(request.response(), body, words)?)
 }
 
 fn open<'r, P: Borrow<RelativePath>>(
@@ -225,6 +249,7 @@ fn remember_disk<'x, 'r: 'x>(
     disk: Disk<'r>,
 ) -> Result<Disk<'x, &'x RelativePath>, Refusal> {
     let Disk { storage, root, path, symlinks, temporary } = disk;
+    let temporary = temporary && !explain::is_on(exchange);
     remember(exchange, storage, Some(root), Below::Path(path))?;
     match exchange.place.get() {
         Some(Place { path: Below::Path(path), .. }) => {
@@ -234,14 +259,23 @@ fn remember_disk<'x, 'r: 'x>(
     }
 }
 
-fn from_disk(request: Request<'_>, disk: &Disk<'_, &RelativePath>, metadata: &Metadata) -> Outcome {
+/// Sends a file from disk. `describe` says what `metadata` has to say, and may know how to do so
+/// without copies.
+fn from_disk<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    disk: &Disk<'_, &RelativePath>,
+    metadata: &Metadata,
+    words: &impl Words,
+    describe: impl FnOnce(Response<'r>) -> Result<(), NoMemory>,
+) -> Outcome {
     let file = open(request, disk)?;
     metadata.warn_of_size(request, file.size(), disk);
     let response = request.response();
     response.set_file(file.size(), Some(file.modified()));
     if !metadata.has_etag() {
-        version::tag(response, file.modified(), file.size())?;
+        version::tag(response, file.modified(), file.size(), words)?;
     }
-    metadata.describe(response, disk.path.file_name())?;
-    Ok(version::send(response, Body::File(file))?)
+    describe(response)?;
+    send(request, exchange, Body::File(file), words)
 }

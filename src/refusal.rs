@@ -5,9 +5,9 @@ use std::fmt::Display;
 
 use nginx_download_core::failure::{Failure, Severity};
 
-use crate::Request;
 use crate::exchange::Exchange;
 use crate::nginx::{Level, NoMemory, OpenError, Status};
+use crate::{Request, explain};
 
 /// Why a request gets no file, with the particulars for the error log.
 #[derive(Debug)]
@@ -33,12 +33,16 @@ impl Refusal {
     pub(crate) fn conclude(self, request: Request<'_>, exchange: &Exchange) -> Status {
         let failure = self.failure;
         self.note(request, exchange);
+        if explain::is_on(exchange) {
+            return explain::instead_of_status(request, exchange, failure.status());
+        }
         Status::http(failure.status())
     }
 
     /// Logs the refusal; the response is somebody else's business.
     pub(crate) fn note(self, request: Request<'_>, exchange: &Exchange) {
         exchange.failure.set(Some(self.failure));
+        explain::refused(exchange, self.failure, &self.detail, self.errno);
         let level = match self.failure.severity() {
             Severity::Info => Level::Info,
             Severity::Error => Level::Error,

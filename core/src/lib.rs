@@ -15,6 +15,7 @@ pub mod counters;
 pub mod date;
 pub mod disposition;
 pub mod etag;
+pub mod explain;
 pub mod failure;
 pub mod grant;
 pub mod header;

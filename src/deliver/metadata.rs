@@ -1,5 +1,7 @@
 //! What is said about a file: the grant's own fields first, then the options of the location,
-//! then what can be told from the file.
+//! then what can be told from the file. How it is said is `say.rs`'s.
+
+mod say;
 
 use std::fmt;
 
@@ -13,7 +15,7 @@ use nginx_download_core::signature::Claims;
 use super::Granted;
 use crate::Request;
 use crate::exchange::Exchange;
-use crate::nginx::{Level, NoMemory, Response, Template};
+use crate::nginx::{Level, NoMemory, Template};
 use crate::refusal::Refusal;
 
 /// The response of an app that refers to a file.
@@ -43,6 +45,15 @@ pub(crate) struct Metadata {
     cookies: Vec<Vec<u8>>,
     limit_rate: Option<u64>,
     limit_rate_after: Option<u64>,
+    /// What is else made of the above each time that it is said.
+    made: Made,
+}
+
+/// The values of header fields, made beforehand.
+#[derive(Default)]
+struct Made {
+    content_type: Option<Box<[u8]>>,
+    disposition: Option<Box<[u8]>>,
 }
 
 impl Metadata {
@@ -118,6 +129,7 @@ impl Metadata {
             cookies,
             limit_rate: grant.limit_rate,
             limit_rate_after: grant.limit_rate_after,
+            made: Made::default(),
         };
         (metadata, grant.attachment)
     }
@@ -197,93 +209,6 @@ impl Metadata {
     /// Does the app vouch for a version of the file?
     pub(crate) fn has_etag(&self) -> bool {
         self.etag.is_some()
-    }
-
-    /// Says it in a response that says nothing yet but length, status and what the file system
-    /// knows. `file_name` is the last part of the file's path, or empty.
-    pub(crate) fn describe(
-        &self,
-        response: Response<'_>,
-        file_name: &[u8],
-    ) -> Result<(), NoMemory> {
-        if self.mimetype.is_none() {
-            // An extension of the name that the client gets tells the type, too.
-            let named = self.basename.as_deref().filter(|name| name.contains(&b'.'));
-            response.guess_content_type(named.unwrap_or(file_name))?;
-        }
-        self.say(response, file_name)
-    }
-
-    /// Says it in a response that another location made; what that says of its own accord
-    /// stands where the grant and the options are silent.
-    pub(crate) fn overwrite(&self, response: Response<'_>) -> Result<(), NoMemory> {
-        self.say(response, b"")
-    }
-
-    fn say(&self, response: Response<'_>, file_name: &[u8]) -> Result<(), NoMemory> {
-        if let Some(mimetype) = &self.mimetype {
-            response.set_content_type(mimetype.as_str().as_bytes(), mimetype.essence().len())?;
-        }
-        if let Some(charset) = &self.charset {
-            response.set_charset(charset.as_str().as_bytes())?;
-        }
-        // A coding is that of the body that the app did not send, unless the name says the same.
-        if let Some(encoding) = &self.encoding {
-            if encoding.is_identity() {
-                response.remove(b"Content-Encoding");
-            } else {
-                response.set(b"Content-Encoding", encoding.as_str().as_bytes())?;
-            }
-        }
-        if let Some(etag) = &self.etag {
-            response.set(b"ETag", etag.as_str().as_bytes())?;
-        }
-        if let Some(modified) = self.modified {
-            response.set_last_modified(Some(modified));
-        }
-        if let Some(kind) = self.disposition {
-            let name = self.basename.as_deref().unwrap_or(file_name);
-            response.remove(b"Content-Disposition");
-            match disposition::plain_disposition(kind, name) {
-                Some(parts) => response.add_parts(b"Content-Disposition", &parts)?,
-                None => {
-                    let value = disposition::content_disposition(kind, name);
-                    response.add_parts(b"Content-Disposition", &[value.as_bytes()])?;
-                }
-            }
-        }
-        for (name, _) in &self.headers {
-            response.remove(name.as_str().as_bytes());
-        }
-        for (name, value) in &self.headers {
-            response.add(name.as_str().as_bytes(), value.as_bytes())?;
-        }
-        if !self.cookies.is_empty() {
-            response.remove(b"Set-Cookie");
-        }
-        for cookie in &self.cookies {
-            response.add(b"Set-Cookie", cookie)?;
-        }
-        if let Some(rate) = self.limit_rate {
-            response.set_limit_rate(rate);
-        }
-        if let Some(bytes) = self.limit_rate_after {
-            response.set_limit_rate_after(bytes);
-        }
-        Ok(())
-    }
-
-    /// The file is as large as it is, whatever the grant says.
-    pub(crate) fn warn_of_size(&self, request: Request<'_>, real: u64, file: &dyn fmt::Display) {
-        if let Some(said) = self.size
-            && said != real
-        {
-            request.log(
-                Level::Warn,
-                0,
-                format_args!("download: the grant says {said} bytes, {file} has {real}"),
-            );
-        }
     }
 }
 

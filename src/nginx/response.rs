@@ -19,7 +19,8 @@ use super::pool::{Pool, as_bytes, ngx_str};
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'r> {
     raw: NonNull<ngx_http_request_t>,
-    life: PhantomData<&'r ()>,
+    /// Invariant, as that of the request.
+    life: PhantomData<fn(&'r ()) -> &'r ()>,
 }
 
 impl<'r> Response<'r> {
@@ -39,7 +40,8 @@ impl<'r> Response<'r> {
         unsafe { &raw mut (*self.request()).headers_out }
     }
 
-    pub(super) fn pool(self) -> Pool<'r> {
+    /// The pool that lives as long as the request.
+    pub(crate) fn pool(self) -> Pool<'r> {
         // SAFETY: a request has a pool from its birth to its end.
         unsafe { Pool::from_raw((*self.request()).pool).unwrap_unchecked() }
     }
@@ -112,9 +114,8 @@ impl<'r> Response<'r> {
     }
 
     /// The response's first ETag.
-    pub(crate) fn set_etag(self, tag: &[u8]) -> Result<(), NoMemory> {
-        let tag = self.pool().copy(tag)?;
-        // SAFETY: the list is the request's own; the tag lives in its pool.
+    pub(crate) fn set_etag(self, tag: &'r [u8]) -> Result<(), NoMemory> {
+        // SAFETY: the list is the request's own; the tag lives as long.
         unsafe {
             let out = self.out();
             (*out).etag = push(&raw mut (*out).headers, b"ETag", tag)?.as_ptr();
@@ -136,8 +137,7 @@ impl<'r> Response<'r> {
     }
 
     /// Last-Modified in words, which mean what was set before.
-    pub(crate) fn spell_last_modified(self, text: &[u8]) -> Result<(), NoMemory> {
-        let text = self.pool().copy(text)?;
+    pub(crate) fn spell_last_modified(self, text: &'r [u8]) -> Result<(), NoMemory> {
         // SAFETY: as in `set_etag`.
         unsafe {
             let out = self.out();
@@ -184,16 +184,14 @@ impl<'r> Response<'r> {
     }
 
     /// Content-Type; `essence` is the length of the part before the parameters.
-    pub(crate) fn set_content_type(self, value: &[u8], essence: usize) -> Result<(), NoMemory> {
-        let value = self.pool().copy(value)?;
-        // SAFETY: the value lives in the request's pool.
+    pub(crate) fn set_content_type(self, value: &'r [u8], essence: usize) {
+        // SAFETY: the request is live; the value lives as long.
         unsafe {
             (*self.out()).content_type = ngx_str(value);
             (*self.out()).charset = ngx_str_t::empty();
             (*self.out()).content_type_len = essence.min(value.len());
             (*self.out()).content_type_lowcase = ptr::null_mut();
         }
-        Ok(())
     }
 
     /// Content-Type by the extension of `name`, from the location's `types` and `default_type`.
@@ -215,30 +213,41 @@ impl<'r> Response<'r> {
         }
     }
 
+    /// What [`Response::guess_content_type`] would set.
+    pub(crate) fn content_type_of(self, name: &[u8]) -> Result<&'r [u8], NoMemory> {
+        // SAFETY: the request is live, and gets its own back; the type lives in the
+        // configuration.
+        unsafe {
+            let out = self.out();
+            let own = ((*out).content_type, (*out).content_type_len);
+            let guessed = self.guess_content_type(name);
+            let found = as_bytes((*out).content_type);
+            ((*out).content_type, (*out).content_type_len) = own;
+            guessed.map(|()| found)
+        }
+    }
+
     /// The charset parameter of Content-Type. nginx's charset filter leaves a response that has
     /// one alone, unless told otherwise by `override_charset`.
-    pub(crate) fn set_charset(self, charset: &[u8]) -> Result<(), NoMemory> {
-        let charset = self.pool().copy(charset)?;
-        // SAFETY: it lives in the request's pool.
+    pub(crate) fn set_charset(self, charset: &'r [u8]) {
+        // SAFETY: the request is live; the charset lives as long.
         unsafe {
             (*self.out()).charset = ngx_str(charset);
             // A parameter of the type itself would win over the charset.
             (*self.out()).content_type.len =
                 (*self.out()).content_type_len.min((*self.out()).content_type.len);
         }
-        Ok(())
     }
 
     /// One header field in place of all of that name.
-    pub(crate) fn set(self, name: &[u8], value: &[u8]) -> Result<(), NoMemory> {
+    pub(crate) fn set(self, name: &'r [u8], value: &'r [u8]) -> Result<(), NoMemory> {
         self.remove(name);
         self.add(name, value)
     }
 
     /// One more header field. Content-Type is none of these.
-    pub(crate) fn add(self, name: &[u8], value: &[u8]) -> Result<(), NoMemory> {
-        let (name, value) = (self.pool().copy(name)?, self.pool().copy(value)?);
-        // SAFETY: the list is the request's own; name and value live in its pool.
+    pub(crate) fn add(self, name: &'r [u8], value: &'r [u8]) -> Result<(), NoMemory> {
+        // SAFETY: the list is the request's own; name and value live as long.
         unsafe {
             let field = push(&raw mut (*self.out()).headers, name, value)?.as_ptr();
             // Filters further down look at these by their own pointers.
@@ -255,13 +264,6 @@ impl<'r> Response<'r> {
             }
         }
         Ok(())
-    }
-
-    /// One more header field, its value in parts, that no filter of nginx looks for.
-    pub(crate) fn add_parts(self, name: &'static [u8], value: &[&[u8]]) -> Result<(), NoMemory> {
-        let value = self.pool().concat(value)?;
-        // SAFETY: the list is the request's own; the name lives forever, the value in the pool.
-        unsafe { push(&raw mut (*self.out()).headers, name, value) }.map(|_| ())
     }
 
     /// Drops all header fields of that name.
@@ -334,7 +336,7 @@ impl<'r> Response<'r> {
                 let charset = *charset;
                 (*out).override_charset = ptr::null_mut();
                 if as_bytes(charset) != b"off" {
-                    self.set_charset(as_bytes(charset))?;
+                    self.set_charset(as_bytes(charset));
                 }
             }
         }
