@@ -11,7 +11,7 @@ mod memory;
 mod render;
 
 pub use detail::masked;
-pub use labels::{Bucket, CacheEvent, Decision, Label, Outcome, Slot, View};
+pub use labels::{Bucket, CacheEvent, CacheEvents, Decision, Label, Outcome, Slot, View};
 pub use last::{Event, Last};
 pub use list::Counter;
 pub use memory::{Counters, NUMBERS, Sums};

@@ -183,6 +183,23 @@ impl Label for Slot {
     }
 }
 
+/// What the memory of decisions had to do with one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheEvents(u8);
+
+impl CacheEvents {
+    /// These and one more.
+    #[must_use]
+    pub fn with(self, event: CacheEvent) -> Self {
+        Self(self.0 | 1 << event as u8)
+    }
+
+    /// Each of them once.
+    pub fn iter(self) -> impl Iterator<Item = CacheEvent> {
+        CacheEvent::ALL.iter().copied().filter(move |event| self.0 >> *event as u8 & 1 == 1)
+    }
+}
+
 impl Outcome {
     /// By the status that went out, the failure that was logged, whether the response went out to
     /// its end, and whether it was cut.
@@ -269,6 +286,15 @@ mod tests {
         }
         assert_eq!(Bucket::of(0), Bucket::Msec5);
         assert_eq!(Bucket::of(u64::MAX), Bucket::More);
+    }
+
+    #[test]
+    fn events_count_once() {
+        assert_eq!(CacheEvents::default().iter().count(), 0);
+        let events = CacheEvents::default().with(CacheEvent::Wait).with(CacheEvent::Hit);
+        assert!(events.with(CacheEvent::Wait).iter().eq([CacheEvent::Hit, CacheEvent::Wait]));
+        let all = CacheEvent::ALL.iter().fold(events, |all, event| all.with(*event));
+        assert!(all.iter().eq(CacheEvent::ALL.iter().copied()));
     }
 
     #[test]
