@@ -64,7 +64,15 @@ impl Caching {
     }
 
     /// What comes of it in the location that `conf` is at.
-    pub(super) fn resolve(&self, conf: &Conf<'_>) -> Result<Option<Cache>, ConfError> {
+    ///
+    /// `place` is the location among those around it, `ask` the URI that is asked: blocks of one
+    /// location are told apart by that alone.
+    pub(super) fn resolve(
+        &self,
+        conf: &Conf<'_>,
+        place: &[u8],
+        ask: &[u8],
+    ) -> Result<Option<Cache>, ConfError> {
         let Some(Some(name)) = &self.zone else { return Ok(None) };
         let zones = &conf.main_conf::<Download>().zones;
         let zone = zones.iter().find(|zone| zone.name() == name).ok_or_else(|| {
@@ -74,13 +82,13 @@ impl Caching {
             "\"download_cache\" needs a download_cache_key: all that the app's decision depends \
              on, such as $uri $cookie_sessionid",
         )?;
-        let location = conf.location();
-        let kind = format!("{:?}", location.kind());
+        let mut names = conf.server_identity();
+        names.extend([place, ask]);
         let valid = self.valid.unwrap_or_default();
         Ok(Some(Cache {
             zone: Rc::clone(zone),
             key,
-            scope: scope(&[conf.server_name(), kind.as_bytes(), location.name()]),
+            scope: scope(&names),
             valid: self.valid.map(|valid| valid.granted),
             denied: valid.denied,
             lock: self.lock.unwrap_or(true),
