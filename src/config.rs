@@ -54,6 +54,7 @@ pub(crate) struct LocConf {
     rules: Option<Rc<Vec<Rule<String>>>>,
     grant_max_size: Option<usize>,
     intercept: Option<Intercept>,
+    explain: Option<Template>,
     /// `None` inside: off.
     signature: Option<Option<Rc<Signature>>>,
     caching: Caching,
@@ -74,6 +75,11 @@ impl LocConf {
     /// What responses of apps are intercepted for.
     pub(crate) fn intercept(&self) -> Intercept {
         self.intercept.unwrap_or_default()
+    }
+
+    /// Whether requests explain themselves, if anybody may ask for that.
+    pub(crate) fn explain(&self) -> Option<&Template> {
+        self.explain.as_ref()
     }
 
     /// How links are checked, if they must be signed.
@@ -144,6 +150,7 @@ pub(crate) fn merge(
     child.options.inherit(&parent.options);
     child.grant_max_size = child.grant_max_size.or(parent.grant_max_size);
     child.intercept = child.intercept.or(parent.intercept);
+    child.explain = child.explain.or(parent.explain);
     if child.signature.is_none() {
         child.signature.clone_from(&parent.signature);
     }

@@ -2,21 +2,29 @@
 //! the same for all three.
 
 mod metadata;
+#[allow(dead_code, reason = "for grants that are remembered, which none is yet")]
+mod prepared;
 pub(crate) mod relay;
+mod version;
+
+use std::borrow::Borrow;
 
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
+use nginx_download_core::path::RelativePath;
 use nginx_download_core::reference::Part;
 use nginx_download_core::{etag, header, media, url};
 
 pub(crate) use metadata::{AppResponse, Metadata};
+pub(crate) use prepared::Prepared;
+use version::{Anew, Words};
 
-use crate::Request;
 use crate::config::Storage;
-use crate::exchange::{Exchange, Place};
+use crate::exchange::{Below, Exchange, Place};
 use crate::locate::{Disk, Target};
-use crate::nginx::{Body, NoMemory, OpenFile};
+use crate::nginx::{Body, NoMemory, OpenFile, Response};
 use crate::refusal::{Outcome, Refusal};
+use crate::{Request, explain};
 
 /// What the app granted, and the cookies that it set on the occasion. They go out with the
 /// file, and not with the error page of a file that is not there.
@@ -44,9 +52,9 @@ impl Said {
         file_name: &[u8],
     ) -> Result<Metadata, Refusal> {
         match self {
-            Self::ByLocation => Metadata::new(request, exchange, None, file_name),
-            Self::Granted(granted) => Metadata::new(request, exchange, Some(granted), file_name),
-            Self::ByApp(metadata) => Ok(metadata.for_file(exchange, file_name)),
+            Self::ByLocation => Metadata::new(request, exchange, None),
+            Self::Granted(granted) => Metadata::new(request, exchange, Some(granted)),
+            Self::ByApp(metadata) => Ok(metadata.for_file(file_name)),
         }
     }
 }
@@ -65,36 +73,43 @@ pub(crate) fn deliver<'r>(
     }
     match target {
         Target::Disk(disk) => {
-            let path = disk.path.as_bytes().to_vec();
-            remember(exchange, disk.storage, Some(disk.root), path);
+            let disk = remember_disk(exchange, disk)?;
             let metadata = said.of(request, exchange, disk.path.file_name())?;
-            from_disk(request, &disk, &metadata)
+            let describe = |response| metadata.describe(response, disk.path.file_name());
+            from_disk(request, exchange, &disk, &metadata, &Anew, describe)
         }
         Target::Location { storage, uri, args } => {
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
-            let metadata = said.of(request, exchange, name)?;
+            let metadata = said.of(request, exchange, name)?.named(exchange, name);
             hand_over(request, exchange, metadata)?;
             let redirected = request.pool().copy(&uri)?;
             let args = request.pool().copy(&args)?;
-            remember(exchange, storage, None, uri);
+            remember(exchange, storage, None, Below::Uri(uri))?;
+            if explain::is_on(exchange) {
+                return Ok(explain::instead_of_redirect(request, exchange));
+            }
             Ok(request.redirect(redirected, args))
         }
         Target::Remote { storage, url, via } => {
-            let metadata = said.of(request, exchange, &url::file_name(&url))?;
+            let name = url::file_name(&url);
+            let metadata = said.of(request, exchange, &name)?.named(exchange, &name);
             hand_over(request, exchange, metadata)?;
             request.withhold(header::is_credential).map_err(|_| NoMemory)?;
             let _ = exchange.url.set(url);
             let redirected = request.pool().copy(&via)?;
-            remember(exchange, Some(storage), None, via);
+            remember(exchange, Some(storage), None, Below::Uri(via))?;
+            if explain::is_on(exchange) {
+                return Ok(explain::instead_of_redirect(request, exchange));
+            }
             Ok(request.redirect(redirected, b""))
         }
         Target::Memory(bytes) => {
-            let metadata = said.of(request, exchange, b"")?;
+            let metadata = said.of(request, exchange, b"")?.named(exchange, b"");
             metadata.warn_of_size(request, bytes.len() as u64, &"the content");
             let response = request.response();
             response.set_file(bytes.len() as u64, None);
-            metadata.describe(response)?;
-            Ok(response.send(Body::Memory(bytes)))
+            metadata.describe(response, b"")?;
+            send(request, exchange, Body::Memory(bytes), &Anew)
         }
     }
 }
@@ -143,12 +158,12 @@ pub(crate) fn parts<'r>(
         modified = modified.max(file.modified());
         opened.push((file, part.first, length));
     }
-    let metadata = metadata.for_file(exchange, name);
+    let metadata = metadata.for_file(name).named(exchange, name);
     let response = request.response();
     response.set_file(total, Some(modified));
     response.allow_one_range();
-    metadata.describe(response)?;
-    Ok(response.send(Body::Parts(opened)))
+    metadata.describe(response, name)?;
+    send(request, exchange, Body::Parts(opened), &Anew)
 }
 
 /// Sends a file from disk in an app's stead, with the app's header fields, which stand in the
@@ -162,6 +177,7 @@ pub(crate) fn in_place(
     if let Err(status) = request.discard_body() {
         return Ok(status);
     }
+    let disk = remember_disk(exchange, disk)?;
     let file = open(request, &disk)?;
     let name = disk.path.file_name();
     let response = request.response();
@@ -178,38 +194,88 @@ pub(crate) fn in_place(
     if let Some(rate) = limit_rate.and_then(|value| metadata::limit_rate(request, value)) {
         response.set_limit_rate(rate);
     }
-    remember(exchange, disk.storage, Some(disk.root), disk.path.into_bytes());
     response.turn_into_file(file.size(), file.modified())?;
-    Ok(response.send(Body::File(file)))
+    if response.etag().is_none() {
+        version::tag(response, file.modified(), file.size(), &Anew)?;
+    }
+    send(request, exchange, Body::File(file), &Anew)
 }
 
-fn open<'r>(request: Request<'r>, disk: &Disk<'_>) -> Result<OpenFile<'r>, Refusal> {
+/// Sends the response, or an account of it.
+fn send<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    body: Body<'r>,
+    words: &impl Words,
+) -> Outcome {
+    if explain::is_on(exchange) {
+        return Ok(explain::instead_of_file(request, exchange));
+    }
+    Ok(version::send(request.response(), body, words)?)
+}
+
+fn open<'r, P: Borrow<RelativePath>>(
+    request: Request<'r>,
+    disk: &Disk<'_, P>,
+) -> Result<OpenFile<'r>, Refusal> {
     // The next file of that name is another.
     let cached = !disk.temporary;
+    let path = disk.path.borrow().as_bytes();
     let file = request
-        .open(disk.root, disk.path.as_bytes(), disk.symlinks, cached)
+        .open(disk.root, path, disk.symlinks, cached)
         .map_err(|error| Refusal::open(&error, disk))?;
     if disk.temporary {
-        request.remove_file(disk.root, disk.path.as_bytes(), disk.symlinks);
+        request.remove_file(disk.root, path, disk.symlinks);
     }
     Ok(file)
 }
 
 /// Set once: an exchange delivers once.
-fn remember(exchange: &Exchange, storage: Option<&Storage>, root: Option<&[u8]>, path: Vec<u8>) {
+fn remember(
+    exchange: &Exchange,
+    storage: Option<&Storage>,
+    root: Option<&[u8]>,
+    path: Below,
+) -> Result<(), Refusal> {
     let storage = storage.map(|storage| storage.index);
     let root = root.filter(|_| storage.is_none()).map(<[u8]>::to_vec);
-    let _ = exchange.place.set(Place { storage, root, path });
+    let delivered = |_| Refusal::new(Failure::Internal, "delivered twice");
+    exchange.place.set(Place { storage, root, path }).map_err(delivered)
 }
 
-fn from_disk(request: Request<'_>, disk: &Disk<'_>, metadata: &Metadata) -> Outcome {
+/// Leaves the path to the exchange, and borrows it from there.
+fn remember_disk<'x, 'r: 'x>(
+    exchange: &'x Exchange,
+    disk: Disk<'r>,
+) -> Result<Disk<'x, &'x RelativePath>, Refusal> {
+    let Disk { storage, root, path, symlinks, temporary } = disk;
+    let temporary = temporary && !explain::is_on(exchange);
+    remember(exchange, storage, Some(root), Below::Path(path))?;
+    match exchange.place.get() {
+        Some(Place { path: Below::Path(path), .. }) => {
+            Ok(Disk { storage, root, path, symlinks, temporary })
+        }
+        _ => Err(Refusal::new(Failure::Internal, "nothing delivered")),
+    }
+}
+
+/// Sends a file from disk. `describe` says what `metadata` has to say, and may know how to do so
+/// without copies.
+fn from_disk<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    disk: &Disk<'_, &RelativePath>,
+    metadata: &Metadata,
+    words: &impl Words,
+    describe: impl FnOnce(Response<'r>) -> Result<(), NoMemory>,
+) -> Outcome {
     let file = open(request, disk)?;
     metadata.warn_of_size(request, file.size(), disk);
     let response = request.response();
     response.set_file(file.size(), Some(file.modified()));
     if !metadata.has_etag() {
-        response.set_file_etag()?;
+        version::tag(response, file.modified(), file.size(), words)?;
     }
-    metadata.describe(response)?;
-    Ok(response.send(Body::File(file)))
+    describe(response)?;
+    send(request, exchange, Body::File(file), words)
 }

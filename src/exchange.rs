@@ -1,15 +1,19 @@
 //! One request's story: what it asked for, who decided, what became of it. The variables tell
 //! it, so it is kept until the request is logged, past internal redirects and error pages.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
+use nginx_download_core::disposition;
+use nginx_download_core::explain::Explanation;
 use nginx_download_core::failure::Failure;
+use nginx_download_core::path::RelativePath;
 use nginx_download_core::signature::Claims;
 
-use crate::config::{MainConf, Where};
+use crate::config::{MainConf, Storage, Where};
 use crate::decide::cache::{Memo, Queued, Watch};
-use crate::deliver::Metadata;
+use crate::deliver::{Metadata, Prepared};
 
 /// Who decided that the file may be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +47,32 @@ pub(crate) struct Place {
     pub(crate) storage: Option<usize>,
     /// A root that is no storage's.
     pub(crate) root: Option<Vec<u8>>,
-    /// The path below the root, or an internal URI.
-    pub(crate) path: Vec<u8>,
+    pub(crate) path: Below,
+}
+
+/// Where a file is in a storage or below a root.
+pub(crate) enum Below {
+    /// On disk.
+    Path(RelativePath),
+    /// The whole internal URI.
+    Uri(Vec<u8>),
+}
+
+impl Below {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Path(path) => path.as_bytes(),
+            Self::Uri(uri) => uri,
+        }
+    }
+
+    /// The last part of it.
+    pub(crate) fn file_name(&self) -> &[u8] {
+        match self {
+            Self::Path(path) => path.file_name(),
+            Self::Uri(uri) => uri.rsplit(|&c| c == b'/').next().unwrap_or_default(),
+        }
+    }
 }
 
 /// What the module remembers of a request.
@@ -59,8 +87,10 @@ pub(crate) struct Exchange {
     pub(crate) grant_time: Cell<Option<u64>>,
     /// The kind of file reference.
     pub(crate) source: Cell<Option<&'static str>>,
-    /// Where the file is.
+    /// Where the file is, unless it is `prepared`.
     pub(crate) place: OnceCell<Place>,
+    /// The remembered grant that the response is made of.
+    pub(crate) prepared: OnceCell<Rc<Prepared>>,
     /// The URL on another server.
     pub(crate) url: OnceCell<Vec<u8>>,
     /// The name that the client is told.
@@ -77,9 +107,11 @@ pub(crate) struct Exchange {
     /// Its place among those that wait.
     pub(crate) queued: RefCell<Option<Queued>>,
     /// What the transfer depends on.
-    pub(crate) watch: RefCell<Option<Rc<Watch>>>,
+    pub(crate) watch: RefCell<Option<Watch>>,
     /// What a signed link says of the file.
     pub(crate) claims: OnceCell<Claims>,
+    /// The account that `download_explain` asks for.
+    pub(crate) account: OnceCell<Box<RefCell<Explanation>>>,
 }
 
 impl Exchange {
@@ -92,6 +124,7 @@ impl Exchange {
             grant_time: Cell::default(),
             source: Cell::default(),
             place: OnceCell::new(),
+            prepared: OnceCell::new(),
             url: OnceCell::new(),
             basename: OnceCell::new(),
             held: RefCell::default(),
@@ -101,19 +134,46 @@ impl Exchange {
             queued: RefCell::default(),
             watch: RefCell::default(),
             claims: OnceCell::new(),
+            account: OnceCell::new(),
         }
     }
 
     /// The path on disk, or the internal URI.
     pub(crate) fn file(&self, main: &MainConf) -> Option<Vec<u8>> {
-        let Place { storage, root, path } = self.place.get()?;
-        let storage = storage.and_then(|index| main.storages.get(index));
-        let root = match (root, storage.map(|storage| &storage.place)) {
+        let (root, path) = match (self.prepared.get(), self.place.get()) {
+            (Some(prepared), _) => (None, prepared.path().as_bytes()),
+            (None, Some(Place { root, path, .. })) => (root.as_deref(), path.as_bytes()),
+            (None, None) => return None,
+        };
+        let root = match (root, self.storage(main).map(|storage| &storage.place)) {
             (Some(root), _) => root,
             (None, Some(Where::Root { path, .. })) => path,
-            (None, _) => return Some(path.clone()),
+            (None, _) => return Some(path.to_vec()),
         };
-        Some([root.as_slice(), b"/", path].concat())
+        Some([root, b"/", path].concat())
+    }
+
+    /// The storage that the file is in.
+    pub(crate) fn storage<'m>(&self, main: &'m MainConf) -> Option<&'m Storage> {
+        let index = match self.prepared.get() {
+            Some(prepared) => prepared.storage(),
+            None => self.place.get()?.storage?,
+        };
+        main.storages.get(index)
+    }
+
+    /// The name that the client is told; without one, a file on disk is called what it is called
+    /// there.
+    pub(crate) fn basename(&self) -> Option<Cow<'_, str>> {
+        let named = self.prepared.get().and_then(|prepared| prepared.basename());
+        if let Some(name) = named.or(self.basename.get().map(String::as_str)) {
+            return Some(name.into());
+        }
+        let file_name = match self.prepared.get() {
+            Some(prepared) => prepared.path().file_name(),
+            None => self.place.get()?.path.file_name(),
+        };
+        Some(disposition::basename(file_name).into())
     }
 
     /// Goes on where `earlier` was redirected to a location with a view of its own: the grant
@@ -122,6 +182,6 @@ impl Exchange {
         self.decision.set(earlier.decision.get());
         self.grant_time.set(earlier.grant_time.get());
         self.pending.swap(&earlier.pending);
-        self.watch.replace(earlier.watch.borrow().clone());
+        self.watch.swap(&earlier.watch);
     }
 }

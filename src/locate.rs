@@ -1,6 +1,7 @@
 //! Where a file reference leads: through storages and rules to a place on disk, an internal
 //! location, or bytes in hand. Nothing is opened here.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use nginx_download_core::failure::Failure;
@@ -10,27 +11,28 @@ use nginx_download_core::reference::{self, Accel, Convention, Part, ReferenceErr
 use nginx_download_core::rule;
 use nginx_download_core::url::{self, UrlError};
 
-use crate::Request;
 use crate::config::{Storage, Where};
 use crate::nginx::Symlinks;
 use crate::refusal::Refusal;
+use crate::{Request, explain};
 
-/// A file on disk, below a root.
-pub(crate) struct Disk<'r> {
+/// A file on disk, below a root. `P` is its path, owned or borrowed.
+pub(crate) struct Disk<'r, P = RelativePath> {
     /// The storage's name, if it is in one.
     pub(crate) storage: Option<&'r Storage>,
     /// Without a slash at its end.
     pub(crate) root: &'r [u8],
-    pub(crate) path: RelativePath,
+    pub(crate) path: P,
     pub(crate) symlinks: Symlinks,
     /// The name goes once the file is open.
     pub(crate) temporary: bool,
 }
 
-impl fmt::Display for Disk<'_> {
+impl<P: Borrow<RelativePath>> fmt::Display for Disk<'_, P> {
     /// As log lines call it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (root, path) = (self.root.escape_ascii(), self.path.as_bytes().escape_ascii());
+        let path = self.path.borrow().as_bytes().escape_ascii();
+        let root = self.root.escape_ascii();
         match self.storage {
             Some(Storage { name, .. }) => {
                 write!(f, "\"{path}\" in storage \"{name}\" ({root})")
@@ -141,6 +143,7 @@ pub(crate) fn in_root<'r>(root: &'r Directory, path: &[u8]) -> Result<Target<'r>
 
 /// A path that the app knows, by the first `download_rule` that covers it.
 fn by_rule<'r>(request: Request<'r>, path: Vec<u8>) -> Result<Target<'r>, Refusal> {
+    explain::held_against_rules(request, &path);
     match rule::first_match(request.loc_conf().rules(), absolute(path)?) {
         Ok((rule, rest)) => Ok(placed(storage(request, rule.storage.as_bytes())?, rest)),
         Err(path) => {
@@ -262,6 +265,7 @@ fn by_uri<'r>(request: Request<'r>, uri: Vec<u8>, args: Vec<u8>) -> Result<Targe
     if path == b"/" {
         return Ok(Target::Location { storage: None, uri: path, args });
     }
+    explain::held_against_rules(request, &path);
     match rule::first_match(request.loc_conf().rules(), absolute(path)?) {
         Ok((_, rest)) if is_folder => {
             Err(bad_path(Failure::OutsideRoot, rest.as_bytes(), &PathError::Directory))

@@ -20,6 +20,7 @@ mod request;
 mod response;
 mod shm;
 mod sleep;
+mod small;
 mod status;
 mod subrequest;
 mod upstream;

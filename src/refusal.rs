@@ -1,12 +1,13 @@
 //! A failure on its way out: logged once, remembered for `$download_failure`, turned into a
 //! status.
 
+use std::fmt::Display;
+
 use nginx_download_core::failure::{Failure, Severity};
 
-use crate::Request;
 use crate::exchange::Exchange;
-use crate::locate::Disk;
 use crate::nginx::{Level, NoMemory, OpenError, Status};
+use crate::{Request, explain};
 
 /// Why a request gets no file, with the particulars for the error log.
 #[derive(Debug)]
@@ -32,12 +33,16 @@ impl Refusal {
     pub(crate) fn conclude(self, request: Request<'_>, exchange: &Exchange) -> Status {
         let failure = self.failure;
         self.note(request, exchange);
+        if explain::is_on(exchange) {
+            return explain::instead_of_status(request, exchange, failure.status());
+        }
         Status::http(failure.status())
     }
 
     /// Logs the refusal; the response is somebody else's business.
     pub(crate) fn note(self, request: Request<'_>, exchange: &Exchange) {
         exchange.failure.set(Some(self.failure));
+        explain::refused(exchange, self.failure, &self.detail, self.errno);
         let level = match self.failure.severity() {
             Severity::Info => Level::Info,
             Severity::Error => Level::Error,
@@ -48,7 +53,7 @@ impl Refusal {
     }
 
     /// The file could not be opened.
-    pub(crate) fn open(error: &OpenError, disk: &Disk<'_>) -> Self {
+    pub(crate) fn open(error: &OpenError, disk: &impl Display) -> Self {
         let with =
             |failure, why: &str, errno| Self { failure, detail: format!("{disk} {why}"), errno };
         match *error {

@@ -1,7 +1,7 @@
 //! The `$download_*` variables. Subrequests and error pages see those of the request that they
 //! are a part of.
 
-use nginx_download_core::disposition;
+use std::borrow::Cow;
 
 use crate::exchange::Exchange;
 use crate::nginx::{Variable, VariableValue};
@@ -34,19 +34,15 @@ fn bytes(bytes: &[u8]) -> Value<'_> {
     Some(VariableValue::Borrowed(bytes))
 }
 
-/// An app that was intercepted names the file itself, in a way that is not looked into.
 fn basename(exchange: &Exchange) -> Value<'_> {
-    match exchange.basename.get() {
-        Some(name) => text(name),
-        None => {
-            let name = disposition::basename(&exchange.place.get()?.path);
-            Some(VariableValue::Owned(name.into_bytes()))
-        }
-    }
+    Some(match exchange.basename()? {
+        Cow::Borrowed(name) => VariableValue::Borrowed(name.as_bytes()),
+        Cow::Owned(name) => VariableValue::Owned(name.into_bytes()),
+    })
 }
 
 fn storage<'r>(request: Request<'r>, exchange: &'r Exchange) -> Value<'r> {
-    text(&request.main_conf().storages.get(exchange.place.get()?.storage?)?.name)
+    text(&exchange.storage(request.main_conf())?.name)
 }
 
 fn file<'r>(request: Request<'r>, exchange: &'r Exchange) -> Value<'r> {

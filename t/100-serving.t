@@ -1,7 +1,8 @@
 # vi:ft=
 # A download location sends a file as nginx's own static module would: each request is
 # made twice, of /download/ and of /static/, which have the same files and the directives
-# of the block's `both`, and all that comes back has to be the same, but for Date.
+# of the block's `both`, and all that comes back has to be the same, but for Date and the
+# order of the header's fields.
 #
 # `same` lists the requests: expected status, method, file and header lines, with an empty
 # line between two. `then` is Perl that runs after them; they are made once more then.
@@ -25,6 +26,7 @@ END
     $block->set_value(user_files => [
         ['ten.txt', '0123456789', $date], ['one', '1', $date], ['empty', '', $date], ['page.html', "<p>\xe4</p>", $date],
         ['picture.JPG', 'jpg', $date], ['.html', 'hidden', $date], ['a.b/noextension', 'x', $date], ['trailing.', 'x', $date],
+        ['page.8191', 'a' x 8191, $date], ['page.8192', 'b' x 8192, $date], ['page.8193', 'c' x 8193, $date],
         ['large.txt', join('', map { "line $_\n" } 1 .. 30_000), $date],
     ]) unless defined $block->user_files;
     $block->set_value(init => "package main; " . ($block->init // ''));
@@ -61,7 +63,10 @@ sub without_chance {
     my $raw = shift;
     $raw =~ s/^Date: [^\r]*\r\n//m;
     $raw =~ s/\b\d{20}\b/BOUNDARY/g;
-    return $raw;
+    my ($header, $body) = split /\r\n\r\n/, $raw, 2;
+    return $raw unless defined $body;
+    my ($status, @fields) = split /\r\n/, $header;
+    return join("\r\n", $status, sort @fields) . "\r\n\r\n$body";
 }
 
 no_long_string();
@@ -830,6 +835,21 @@ If-Match: "x"
 
 
 
+=== as the page of an error
+--- config
+location /gone/download { error_page 404 /download/ten.txt; return 404; }
+location /gone/static { error_page 404 /static/ten.txt; return 404; }
+location /sorry/download { error_page 404 =200 /download/ten.txt; return 404; }
+location /sorry/static { error_page 404 =200 /static/ten.txt; return 404; }
+--- init
+for my $page ('/gone', '/sorry') {
+    my ($download, $static) = map { without_chance(raw(GET("$page/$_"))) } 'download', 'static';
+    like($static, qr/\r\n\r\n0123456789\z/, "$page: the file");
+    is($download, $static, "$page: the same");
+}
+
+
+
 === keepalive and server_tokens of the location
 --- both
 keepalive_timeout 0; server_tokens off;
@@ -839,6 +859,249 @@ Connection: keep-alive
 
 404 GET missing
 Connection: keep-alive
+
+
+
+=== small files, which are read at once
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+206 GET page.8191
+Range: bytes=8000-8190
+
+206 GET page.8192
+Range: bytes=8000-8190
+
+206 GET page.8193
+Range: bytes=8000-8190
+
+206 GET page.8191
+Range: bytes=0-0,10-19
+
+206 GET page.8192
+Range: bytes=0-0,10-19
+
+206 GET page.8193
+Range: bytes=0-0,10-19
+
+304 GET page.8191
+If-None-Match: *
+
+304 GET page.8192
+If-None-Match: *
+
+304 GET page.8193
+If-None-Match: *
+
+200 GET page.8191
+If-None-Match: "other"
+
+200 GET page.8192
+If-None-Match: "other"
+
+200 GET page.8193
+If-None-Match: "other"
+
+200 GET page.8191
+If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT
+
+200 GET page.8192
+If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT
+
+200 GET page.8193
+If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT
+
+200 HEAD page.8191
+
+200 HEAD page.8192
+
+416 GET page.8192
+Range: bytes=8192-
+
+200 GET page.8192
+If-Unmodified-Since: Tue, 02 Jan 2024 03:04:05 GMT
+
+412 GET page.8192
+If-Match: "other"
+
+200 GET page.8192 HTTP/1.0
+
+
+
+=== small files and sendfile
+--- both
+sendfile on; tcp_nopush on;
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+200 GET ten.txt
+
+200 GET empty
+
+
+
+=== small files and open_file_cache
+--- both
+open_file_cache max=10; open_file_cache_valid 60s;
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+200 GET ten.txt
+
+200 GET empty
+--- then
+# the same once more, now from the cache
+
+
+
+=== small files and aio threads
+--- both
+aio threads;
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+200 GET ten.txt
+
+200 GET empty
+
+
+
+=== small files and directio
+--- both
+directio 8192;
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+200 GET ten.txt
+
+200 GET empty
+
+
+
+=== small files and limit_rate
+--- both
+limit_rate 50k; limit_rate_after 4k;
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+200 GET ten.txt
+
+200 GET empty
+
+
+
+=== small files and a header that is not held back
+--- both
+postpone_output 0;
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+200 GET ten.txt
+
+200 GET empty
+
+
+
+=== small files and filters that write to what they send
+--- both
+ssi on; ssi_types *;
+--- same
+200 GET page.8191
+
+200 GET page.8192
+
+200 GET page.8193
+
+200 GET ten.txt
+
+200 GET empty
+
+
+
+=== small files and gzip
+--- both
+gzip on; gzip_min_length 1; gzip_types *;
+--- same
+200 GET page.8191
+Accept-Encoding: gzip
+
+200 GET page.8192
+Accept-Encoding: gzip
+
+200 GET page.8193
+Accept-Encoding: gzip
+
+200 GET ten.txt
+Accept-Encoding: gzip
+
+200 GET empty
+Accept-Encoding: gzip
+
+
+
+=== small files as parts of a page
+--- config
+location /page/ { ssi on; default_type text/html; return 200 '<!--# include virtual="$arg_of/page.8192" -->|<!--# include virtual="$arg_of/empty" -->|<!--# include virtual="$arg_of/ten.txt" -->'; }
+--- init
+my ($download, $static) = map { without_chance(raw(GET("/page/?of=$_"))) } '/download', '/static';
+like($static, qr/b{8192}/, 'the parts are there');
+is($download, $static, 'the same page');
+
+
+
+=== a small file that shrinks while it is in the open_file_cache
+--- both
+open_file_cache max=10; open_file_cache_valid 60s;
+--- init
+for my $part ('/download', '/static') {
+    make_file('shrinks', 'x' x 100);
+    like(raw(GET("$part/shrinks")), qr/\r\n\r\nx{100}\z/, 'whole');
+    truncate(servroot() . '/html/shrinks', 10) or die $!;
+    is(raw(GET("$part/shrinks")), '', 'nothing, rather than what is not true');
+    unlink servroot() . '/html/shrinks';
+}
+--- no_error_log: [emerg]
+--- error_log
+[alert]
+read only 10 of 100
+
+
+
+=== a small file that grows while it is in the open_file_cache
+--- both
+open_file_cache max=10; open_file_cache_valid 60s;
+--- same
+200 GET ten.txt
+--- then
+open my $file, '>>', servroot() . '/html/ten.txt' or die $!; print $file 'more'; close $file;
 
 
 

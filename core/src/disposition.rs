@@ -44,10 +44,10 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 /// A whole `Content-Disposition` value, ASCII, for a file to be called `raw_basename`, which goes
 /// through [`basename`] first; nothing left of it: the type alone.
 pub fn content_disposition(kind: Disposition, raw_basename: &[u8]) -> String {
-    let kind = kind.as_str();
-    if let Some(name) = plain(raw_basename) {
-        return [kind, "; filename=\"", name, "\""].concat();
+    if let Some(parts) = plain_disposition(kind, raw_basename) {
+        return String::from_utf8_lossy(&parts.concat()).into_owned();
     }
+    let kind = kind.as_str();
     let name = basename(raw_basename);
     if name.is_empty() {
         return kind.to_owned();
@@ -61,6 +61,14 @@ pub fn content_disposition(kind: Disposition, raw_basename: &[u8]) -> String {
     format!(r#"{kind}; filename="{quoted}"; filename*=UTF-8''{extended}"#)
 }
 
+/// The same value in parts, for one of the many names that need no care.
+#[inline]
+#[must_use]
+pub fn plain_disposition(kind: Disposition, raw_basename: &[u8]) -> Option<[&[u8]; 4]> {
+    let parts = [kind.as_str().as_bytes(), b"; filename=\"", raw_basename, b"\""];
+    is_plain(raw_basename).then_some(parts)
+}
+
 /// A name fit to save a file under, on any system, out of what an app says; empty if nothing is
 /// left.
 ///
@@ -71,13 +79,45 @@ pub fn basename(raw: &[u8]) -> String {
     plain(raw).map_or_else(|| clean(&decode(raw)), str::to_owned)
 }
 
-/// The name when it is one of the many that need no care: nothing to remove, quote or encode.
+/// The name when it needs no care.
 fn plain(raw: &[u8]) -> Option<&str> {
-    let at_edge = |c: &u8| c.is_ascii_alphanumeric() || b"_-()".contains(c);
-    let inside = |c: &u8| at_edge(c) || b" .,;+='!#$&@~".contains(c);
-    let [first, inner @ .., last] = raw else { return None };
-    let plain = at_edge(first) && inner.iter().all(inside) && at_edge(last);
-    plain.then(|| str::from_utf8(raw).ok()).flatten()
+    if is_plain(raw) { str::from_utf8(raw).ok() } else { None }
+}
+
+/// Is it a name that needs no care: nothing to remove, quote or encode?
+fn is_plain(raw: &[u8]) -> bool {
+    let is = |c: &u8, mark| PLAIN.get(usize::from(*c)).is_some_and(|marks| marks & mark != 0);
+    let [first, inner @ .., last] = raw else { return false };
+    is(first, AT_EDGE) && inner.iter().all(|c| is(c, INSIDE)) && is(last, AT_EDGE)
+}
+
+const INSIDE: u8 = 1;
+const AT_EDGE: u8 = 2;
+
+/// Where each byte may stand in a name that needs no care.
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
+const PLAIN: [u8; 256] = {
+    let mut marks = [0; 256];
+    let mut c = 0;
+    while c < marks.len() {
+        if (c as u8).is_ascii_alphanumeric() || is_among(c as u8, b"_-()") {
+            marks[c] = INSIDE | AT_EDGE;
+        } else if is_among(c as u8, b" .,;+='!#$&@~") {
+            marks[c] = INSIDE;
+        }
+        c += 1;
+    }
+    marks
+};
+
+const fn is_among(c: u8, mut some: &[u8]) -> bool {
+    while let [first, rest @ ..] = some {
+        if *first == c {
+            return true;
+        }
+        some = rest;
+    }
+    false
 }
 
 fn decode(raw: &[u8]) -> Cow<'_, str> {

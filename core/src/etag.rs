@@ -23,6 +23,53 @@ pub fn is_of_nothing(tag: &[u8]) -> bool {
     })
 }
 
+/// The entity tag that nginx makes of a file's modification time and length: `"%xT-%xO"`.
+#[derive(Clone, Copy, Debug)]
+pub struct FileTag {
+    /// The tag stands at the end.
+    text: [u8; Self::MAX],
+    start: usize,
+}
+
+impl FileTag {
+    /// Two numbers of 64 bits in hexadecimal, a hyphen, two quotes.
+    const MAX: usize = 2 * 16 + 3;
+
+    /// `modified` is in Unix seconds.
+    #[must_use]
+    pub fn new(modified: i64, length: u64) -> Self {
+        let mut text = [0; Self::MAX];
+        let mut room = text.iter_mut().rev();
+        let mut push = |byte| room.next().map(|next| *next = byte).unwrap_or_default();
+        push(b'"');
+        hexadecimal_from_the_end(length, &mut push);
+        push(b'-');
+        hexadecimal_from_the_end(modified.cast_unsigned(), &mut push);
+        push(b'"');
+        let start = room.len();
+        Self { text, start }
+    }
+
+    /// As it stands in the field.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(self.start..).unwrap_or_default()
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+#[inline]
+fn hexadecimal_from_the_end(mut number: u64, push: &mut impl FnMut(u8)) {
+    loop {
+        push(DIGITS.get((number & 0xf) as usize).copied().unwrap_or_default());
+        number >>= 4;
+        if number == 0 {
+            return;
+        }
+    }
+}
+
 impl EntityTag {
     /// Takes `"opaque"` or `W/"opaque"`, quotes included.
     ///
@@ -83,6 +130,20 @@ mod tests {
         assert!(is_of_nothing(b"W/\"0-2jmj7l5rSw0yVb/vlWAYkK/YBwk\""));
         assert!(is_of_nothing(b"\"d41d8cd98f00b204e9800998ecf8427e\""));
         assert!(!is_of_nothing(b"\"v1\"") && !is_of_nothing(b"") && !is_of_nothing(b"\""));
+    }
+
+    #[test]
+    fn tags_of_files() {
+        let tag = |modified, length| {
+            String::from_utf8(FileTag::new(modified, length).as_bytes().to_vec()).unwrap()
+        };
+        assert_eq!(tag(0, 0), "\"0-0\"");
+        assert_eq!(tag(-1, 16), "\"ffffffffffffffff-10\"");
+        assert_eq!(tag(i64::MIN, u64::MAX), "\"8000000000000000-ffffffffffffffff\"");
+        for n in [1, 0xf, 0x10, 0xabc, 0x692a_1f04, u64::MAX >> 1] {
+            assert_eq!(tag(n as i64, n), format!("\"{n:x}-{n:x}\""));
+            assert!(EntityTag::parse(FileTag::new(n as i64, n).as_bytes()).is_ok());
+        }
     }
 
     #[test]

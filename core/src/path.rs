@@ -26,6 +26,7 @@ impl RelativePath {
         match path {
             [] => Err(PathError::Empty),
             [b'/', ..] => Err(PathError::Absolute),
+            [first, ..] if *first != b'.' && is_normal(path) => Ok(Self(path.to_vec())),
             _ => to_file(path, vec![]).map(Self),
         }
     }
@@ -62,14 +63,7 @@ impl AbsolutePath {
     /// As [`AbsolutePath::parse`], without a copy where nothing has to be done. A path that is
     /// refused is given back.
     pub fn from_vec(path: Vec<u8>) -> Result<Self, (PathError, Vec<u8>)> {
-        // Is a slash followed by a slash or a dot? Without a way out of the loop in its middle
-        // the compiler looks at many bytes at once.
-        let pairs = path.iter().zip(path.iter().skip(1));
-        let odd = pairs.fold(false, |odd, (byte, next)| {
-            odd | (*byte == 0) | (*byte == b'/') & ((*next == b'/') | (*next == b'.'))
-        });
-        let rooted = path.first() == Some(&b'/') && path.len() <= MAX;
-        if rooted && !odd && !matches!(path.last(), Some(b'/' | 0)) {
+        if path.first() == Some(&b'/') && is_normal(&path) {
             return Ok(Self(path));
         }
         Self::parse(&path).map_err(|error| (error, path))
@@ -133,6 +127,19 @@ impl Directory {
         // The trailing slash keeps /srv/files-old from being taken for a part of /srv/files.
         path.0.strip_prefix(self.0.as_slice())
     }
+}
+
+/// Is there nothing to drop or refuse after the first byte? Of names that begin with a dot it says
+/// no, to be quick.
+#[inline]
+fn is_normal(path: &[u8]) -> bool {
+    // Is a slash followed by a slash or a dot? Without a way out of the loop in its middle the
+    // compiler looks at many bytes at once.
+    let pairs = path.iter().zip(path.iter().skip(1));
+    let odd = pairs.fold(false, |odd, (byte, next)| {
+        odd | (*byte == 0) | (*byte == b'/') & ((*next == b'/') | (*next == b'.'))
+    });
+    !odd && path.len() <= MAX && !matches!(path.last(), Some(b'/' | 0))
 }
 
 fn rooted(path: &[u8]) -> Result<(), PathError> {
@@ -238,6 +245,16 @@ mod tests {
             );
         }
         assert_eq!(AbsolutePath::from_vec(vec![b'/'; 5000]).unwrap_err().0, PathError::TooLong);
+    }
+
+    #[test]
+    fn the_short_way_leads_to_the_same() {
+        for path in
+            ["a", "a/b", "a//b", "a/./b", "a/../b", "a/..", "a/", "a\0", "a/.b", ".a", ".", "a."]
+        {
+            let long = to_file(path.as_bytes(), vec![]);
+            assert_eq!(relative(path.as_bytes()), long, "{path:?}");
+        }
     }
 
     #[test]

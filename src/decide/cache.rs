@@ -7,6 +7,7 @@
 mod queue;
 
 use std::cell::Cell;
+use std::ptr;
 use std::rc::Rc;
 
 use nginx_download_core::cache::{
@@ -18,12 +19,12 @@ use nginx_download_core::grant::{File, Grant};
 pub(crate) use self::queue::Queued;
 use super::ask;
 use crate::config::{Cache, LocalUri, View};
-use crate::deliver::{self, Granted, Said};
+use crate::deliver::{self, Granted, Prepared, Said};
 use crate::exchange::{Decision, Exchange};
 use crate::nginx::{Answer, Level, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
 use crate::zone::{Found, Known, Signal, Zone};
-use crate::{Request, locate};
+use crate::{Request, explain, locate};
 
 /// So long, in milliseconds, others wait for one who asks, before one of them asks as well;
 /// proxy_cache_lock_age has the same default.
@@ -70,6 +71,9 @@ pub(crate) fn decide<'r>(
     cache: &Cache,
     ask: &LocalUri,
 ) -> Outcome {
+    if explain::is_on(exchange) {
+        return explained(request, exchange, cache, ask);
+    }
     let Some(key) = key(request, cache)? else { return ask::ask(request, exchange, ask) };
     let (now, forgotten) = (now_msec(), cache.zone.signal(Signal::Forgotten));
     let known = cache.zone.known.borrow_mut().find(&key, now, forgotten);
@@ -89,6 +93,52 @@ fn key(request: Request<'_>, cache: &Cache) -> Result<Option<Key>, Refusal> {
         }
     }
     Ok(key.finish(secret))
+}
+
+/// Decides for an explanation: what is remembered is told, and stays as it is.
+fn explained<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    cache: &Cache,
+    ask: &LocalUri,
+) -> Outcome {
+    let parts = cache.key.iter().map(|part| request.eval(part)).collect::<Result<Vec<_>, _>>()?;
+    let tell = |state, expires_in| {
+        explain::cache(exchange, cache.zone.name(), parts.iter().copied(), state, expires_in);
+    };
+    let Some(key) = key(request, cache)? else {
+        tell("not remembered: a part of the key is empty, or it is too long", None);
+        return ask::ask(request, exchange, ask);
+    };
+    let now = now_msec();
+    let forgotten = cache.zone.signal(Signal::Forgotten);
+    let looked = cache.zone.with(|table| (table.look(&key, now, None), table.position()));
+    match looked {
+        Some((Lookup::Grant { value, tags, expires }, position)) => {
+            tell("hit", Some(expires.saturating_sub(now)));
+            explain::granted(exchange, &value);
+            let found = Found { now, expires, forgotten, position };
+            let known = know(cache, key, &value, &tags, found)?;
+            return serve(request, exchange, cache, &known);
+        }
+        Some((Lookup::Denial(status), _)) => {
+            tell("the app denied it a while ago", None);
+            return Ok(denied(request, exchange, status));
+        }
+        Some((Lookup::Pass, _)) => tell("the app's answers are not to be remembered", None),
+        _ => tell("miss", None),
+    }
+    ask::ask(request, exchange, ask)
+}
+
+/// A denial that is remembered.
+fn denied(request: Request<'_>, exchange: &Exchange, status: u16) -> Status {
+    let detail = format!("the app answered {status} a while ago");
+    Refusal::new(Failure::Denied, detail).note(request, exchange);
+    match explain::is_on(exchange) {
+        true => explain::instead_of_status(request, exchange, status),
+        false => Status::http(status),
+    }
 }
 
 /// Looks into the zone.
@@ -113,9 +163,7 @@ fn look<'r>(
         Lookup::Pass => None,
         Lookup::Denial(status) => {
             exchange.queued.take();
-            Refusal::new(Failure::Denied, format!("the app answered {status} a while ago"))
-                .note(request, exchange);
-            return Ok(Status::http(status));
+            return Ok(denied(request, exchange, status));
         }
         Lookup::Grant { value, tags, expires } => {
             let found = Found { now, expires, forgotten, position };
@@ -155,9 +203,27 @@ fn serve<'r>(
     exchange.decision.set(Decision::Cached);
     exchange.source.set(Some(known.grant.file.kind()));
     watch(exchange, &cache.zone, Rc::clone(&known.ids), known.position);
+    if exchange.claims.get().is_none()
+        && !explain::is_on(exchange)
+        && let Some(prepared) = prepared(request, known)?
+    {
+        return prepared.deliver(request, exchange);
+    }
     let target = locate::locate(request, &known.grant.file)?;
     let granted = Granted { grant: known.grant.clone(), cookies: Vec::new() };
     deliver::deliver(request, exchange, target, Said::Granted(granted))
+}
+
+/// The response that the grant leads to, made beforehand, if it can be.
+fn prepared(request: Request<'_>, known: &Known) -> Result<Option<Rc<Prepared>>, Refusal> {
+    let location = ptr::from_ref(request.loc_conf()).addr();
+    if let Some(prepared) = known.prepared_for(location) {
+        return Ok(prepared);
+    }
+    let target = locate::locate(request, &known.grant.file)?;
+    let prepared = Prepared::new(request, &known.grant, &target)?.map(Rc::new);
+    known.keep_prepared(location, prepared.clone());
+    Ok(prepared)
 }
 
 /// Somebody else asks already.
@@ -272,7 +338,11 @@ pub(super) fn not_granted(request: Request<'_>, exchange: &Exchange, status: u16
 }
 
 /// The app is down: what it said earlier may do.
-pub(super) fn app_is_down(request: Request<'_>, exchange: &Exchange, refusal: Refusal) -> Outcome {
+pub(super) fn app_is_down<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    refusal: Refusal,
+) -> Outcome {
     let Some((memo, cache)) = open_memo(request, exchange) else { return Err(refusal) };
     match stale(cache, &memo.key, now_msec())? {
         None => Err(refusal),
@@ -316,7 +386,7 @@ impl Drop for Memo {
 fn watch(exchange: &Exchange, zone: &Rc<Zone>, ids: Rc<[Id]>, since: u64) {
     let seen = Cell::new(zone.signal(Signal::Cut));
     let watch = Watch { zone: Rc::clone(zone), ids, since, seen };
-    exchange.watch.replace(Some(Rc::new(watch)));
+    exchange.watch.replace(Some(watch));
 }
 
 impl Watch {

@@ -1,18 +1,21 @@
 //! What is said about a file: the grant's own fields first, then the options of the location,
-//! then what can be told from the file.
+//! then what can be told from the file. How it is said is `say.rs`'s.
 
-use std::{fmt, mem};
+mod say;
+
+use std::fmt;
 
 use nginx_download_core::disposition::{self, Disposition};
 use nginx_download_core::etag::{self, EntityTag};
 use nginx_download_core::failure::Failure;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{self, Charset, ContentCoding, MediaType};
+use nginx_download_core::signature::Claims;
 
 use super::Granted;
 use crate::Request;
 use crate::exchange::Exchange;
-use crate::nginx::{Level, NoMemory, Response, Template};
+use crate::nginx::{Level, NoMemory, Template};
 use crate::refusal::Refusal;
 
 /// The response of an app that refers to a file.
@@ -29,7 +32,9 @@ pub(crate) struct AppResponse<'r> {
 /// What is said about a file, ready to be said.
 #[derive(Default)]
 pub(crate) struct Metadata {
-    disposition: Option<String>,
+    disposition: Option<Disposition>,
+    /// The name to save the file under, where it is not the file's own.
+    basename: Option<Vec<u8>>,
     mimetype: Option<MediaType>,
     charset: Option<Charset>,
     encoding: Option<ContentCoding>,
@@ -40,63 +45,50 @@ pub(crate) struct Metadata {
     cookies: Vec<Vec<u8>>,
     limit_rate: Option<u64>,
     limit_rate_after: Option<u64>,
-    /// The name whose extension tells the type where nobody does.
-    typed_by: Vec<u8>,
+    /// What is else made of the above each time that it is said.
+    made: Made,
+}
+
+/// The values of header fields, made beforehand.
+#[derive(Default)]
+struct Made {
+    content_type: Option<Box<[u8]>>,
+    disposition: Option<Box<[u8]>>,
 }
 
 impl Metadata {
-    /// `file_name` is the last part of the file's path, or empty.
+    /// What the grant says, if there is one, and the options of the location.
     pub(crate) fn new(
         request: Request<'_>,
         exchange: &Exchange,
         granted: Option<Granted>,
-        file_name: &[u8],
     ) -> Result<Self, Refusal> {
         let options = &request.loc_conf().options;
-        let (mut grant, cookies) =
-            granted.map_or((None, Vec::new()), |granted| (Some(granted.grant), granted.cookies));
-        let mut grant = grant.as_mut();
-        let named = match grant.as_ref().and_then(|grant| grant.basename.clone()) {
-            Some(name) => Some(name.into_bytes()),
-            None => value(request, &options.basename)?.map(<[u8]>::to_vec),
+        let (mut metadata, mut attachment) = match granted {
+            Some(granted) => Self::granted(granted),
+            None => Default::default(),
         };
-        let attachment = grant.as_ref().and_then(|grant| grant.attachment);
-        let headers = match grant.as_mut() {
-            Some(grant) => mem::take(&mut grant.headers),
-            None => Vec::new(),
-        };
-        let named_by_grant = grant.as_ref().is_some_and(|grant| grant.basename.is_some());
-        let mut headers = with_options(request, headers)?;
-        if named_by_grant || attachment.is_some() {
-            headers.retain(|(name, _)| !name.is("content-disposition"));
+        if let Some(claims) = exchange.claims.get() {
+            metadata.complete(&mut attachment, claims);
         }
-
-        let basename = disposition::basename(named.as_deref().unwrap_or(file_name));
-        let kind = match (attachment.unwrap_or(options.attachment()), &named) {
-            _ if headers.iter().any(|(name, _)| name.is("content-disposition")) => None,
-            (true, _) => Some(Disposition::Attachment),
+        let overrides_disposition = metadata.basename.is_some() || attachment.is_some();
+        if metadata.basename.is_none() {
+            metadata.basename = value(request, &options.basename)?.map(<[u8]>::to_vec);
+        }
+        if let Some(name) = &metadata.basename {
+            let _ = exchange.basename.set(disposition::basename(name));
+        }
+        if !options.headers().is_empty() {
+            metadata.headers = with_options(request, metadata.headers)?;
+        }
+        if overrides_disposition {
+            metadata.headers.retain(|(name, _)| !name.is("content-disposition"));
+        }
+        metadata.disposition = match attachment.unwrap_or(options.attachment()) {
+            _ if metadata.headers.iter().any(|(name, _)| name.is("content-disposition")) => None,
+            true => Some(Disposition::Attachment),
             // Without a name of its own an inline file is best named by its URL.
-            (false, Some(_)) => Some(Disposition::Inline),
-            (false, None) => None,
-        };
-        let disposition =
-            kind.map(|kind| disposition::content_disposition(kind, basename.as_bytes()));
-        let _ = exchange.basename.set(basename);
-
-        let typed_by = named.filter(|name| name.contains(&b'.'));
-        let mut metadata = Self {
-            disposition,
-            mimetype: grant.as_mut().and_then(|grant| grant.mimetype.take()),
-            charset: grant.as_mut().and_then(|grant| grant.charset.take()),
-            encoding: grant.as_mut().and_then(|grant| grant.encoding.take()),
-            etag: grant.as_mut().and_then(|grant| grant.etag.take()),
-            modified: grant.as_ref().and_then(|grant| grant.modified),
-            size: grant.as_ref().and_then(|grant| grant.size),
-            headers,
-            cookies,
-            limit_rate: grant.as_ref().and_then(|grant| grant.limit_rate),
-            limit_rate_after: grant.as_ref().and_then(|grant| grant.limit_rate_after),
-            typed_by: typed_by.unwrap_or_else(|| file_name.to_vec()),
+            false => metadata.basename.as_ref().map(|_| Disposition::Inline),
         };
         let said_charset = metadata.mimetype.as_ref().is_some_and(|said| said.charset().is_some());
         or_option(
@@ -120,6 +112,37 @@ impl Metadata {
             ContentCoding::parse,
         )?;
         Ok(metadata)
+    }
+
+    /// What a grant says, and whether it says that the file is an attachment.
+    fn granted(Granted { grant, cookies }: Granted) -> (Self, Option<bool>) {
+        let metadata = Self {
+            disposition: None,
+            basename: grant.basename.map(String::into_bytes),
+            mimetype: grant.mimetype,
+            charset: grant.charset,
+            encoding: grant.encoding,
+            etag: grant.etag,
+            modified: grant.modified,
+            size: grant.size,
+            headers: grant.headers,
+            cookies,
+            limit_rate: grant.limit_rate,
+            limit_rate_after: grant.limit_rate_after,
+            made: Made::default(),
+        };
+        (metadata, grant.attachment)
+    }
+
+    /// What a signed link says, where the grant does not.
+    fn complete(&mut self, attachment: &mut Option<bool>, claims: &Claims) {
+        if !self.headers.iter().any(|(name, _)| name.is("content-disposition")) {
+            if self.basename.is_none() {
+                self.basename = claims.basename.clone().map(String::into_bytes);
+            }
+            *attachment = attachment.or(claims.attachment);
+        }
+        self.limit_rate = self.limit_rate.or(claims.limit_rate);
     }
 
     /// What the app's own response says: all of its header fields but those that are about the
@@ -159,15 +182,22 @@ impl Metadata {
     }
 
     /// The app's response is about this file.
-    pub(crate) fn for_file(mut self, exchange: &Exchange, file_name: &[u8]) -> Self {
+    pub(crate) fn for_file(mut self, file_name: &[u8]) -> Self {
         // A coding is that of the body that the app did not send, unless the name says the same.
         if let Some(encoding) = &self.encoding
             && !media::is_coding_of(file_name, encoding.as_str().as_bytes())
         {
             self.encoding = None;
         }
+        self
+    }
+
+    /// The file's name is this, and is not remembered elsewhere.
+    pub(crate) fn named(mut self, exchange: &Exchange, file_name: &[u8]) -> Self {
         let _ = exchange.basename.set(disposition::basename(file_name));
-        self.typed_by = file_name.to_vec();
+        if self.disposition.is_some() && self.basename.is_none() {
+            self.basename = Some(file_name.to_vec());
+        }
         self
     }
 
@@ -179,75 +209,6 @@ impl Metadata {
     /// Does the app vouch for a version of the file?
     pub(crate) fn has_etag(&self) -> bool {
         self.etag.is_some()
-    }
-
-    /// Says it in a response that says nothing yet but length, status and what the file system
-    /// knows.
-    pub(crate) fn describe(&self, response: Response<'_>) -> Result<(), NoMemory> {
-        if self.mimetype.is_none() {
-            response.guess_content_type(&self.typed_by)?;
-        }
-        self.overwrite(response)
-    }
-
-    /// Says it in a response that another location made; what that says of its own accord
-    /// stands where the grant and the options are silent.
-    pub(crate) fn overwrite(&self, response: Response<'_>) -> Result<(), NoMemory> {
-        if let Some(mimetype) = &self.mimetype {
-            response.set_content_type(mimetype.as_str().as_bytes(), mimetype.essence().len())?;
-        }
-        if let Some(charset) = &self.charset {
-            response.set_charset(charset.as_str().as_bytes())?;
-        }
-        // A coding is that of the body that the app did not send, unless the name says the same.
-        if let Some(encoding) = &self.encoding {
-            if encoding.is_identity() {
-                response.remove(b"Content-Encoding");
-            } else {
-                response.set(b"Content-Encoding", encoding.as_str().as_bytes())?;
-            }
-        }
-        if let Some(etag) = &self.etag {
-            response.set(b"ETag", etag.as_str().as_bytes())?;
-        }
-        if let Some(modified) = self.modified {
-            response.set_last_modified(Some(modified));
-        }
-        if let Some(disposition) = &self.disposition {
-            response.set(b"Content-Disposition", disposition.as_bytes())?;
-        }
-        for (name, _) in &self.headers {
-            response.remove(name.as_str().as_bytes());
-        }
-        for (name, value) in &self.headers {
-            response.add(name.as_str().as_bytes(), value.as_bytes())?;
-        }
-        if !self.cookies.is_empty() {
-            response.remove(b"Set-Cookie");
-        }
-        for cookie in &self.cookies {
-            response.add(b"Set-Cookie", cookie)?;
-        }
-        if let Some(rate) = self.limit_rate {
-            response.set_limit_rate(rate);
-        }
-        if let Some(bytes) = self.limit_rate_after {
-            response.set_limit_rate_after(bytes);
-        }
-        Ok(())
-    }
-
-    /// The file is as large as it is, whatever the grant says.
-    pub(crate) fn warn_of_size(&self, request: Request<'_>, real: u64, file: &dyn fmt::Display) {
-        if let Some(said) = self.size
-            && said != real
-        {
-            request.log(
-                Level::Warn,
-                0,
-                format_args!("download: the grant says {said} bytes, {file} has {real}"),
-            );
-        }
     }
 }
 

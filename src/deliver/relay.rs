@@ -2,12 +2,16 @@
 
 use nginx_download_core::header;
 
-use crate::Request;
+use crate::exchange::Exchange;
 use crate::nginx::{Answer, Body, End, NoMemory, Status};
+use crate::{Request, explain};
 
 /// Sends what the app said. A body that did not arrive whole is replaced by nginx's own page
 /// for the status.
-pub(crate) fn relay(request: Request<'_>, answer: &Answer<'_>) -> Status {
+pub(crate) fn relay(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Status {
+    if explain::is_on(exchange) {
+        return explain::instead_of_status(request, exchange, answer.status());
+    }
     if let Err(status) = request.discard_body() {
         return status;
     }
@@ -18,7 +22,8 @@ fn try_relay(request: Request<'_>, answer: &Answer<'_>) -> Result<Status, NoMemo
     let response = request.response();
     for (name, value) in answer.headers() {
         if !header::is_hop_by_hop_or_framing(name) && !header::is_accel(name) {
-            response.add(name, value)?;
+            let pool = request.pool();
+            response.add(pool.copy(name)?, pool.copy(value)?)?;
         }
     }
     if answer.end() != End::Whole {
@@ -26,9 +31,10 @@ fn try_relay(request: Request<'_>, answer: &Answer<'_>) -> Result<Status, NoMemo
     }
     response.set_status(answer.status());
     response.keep_status();
-    response.set_content_type(answer.content_type(), answer.content_type_essence())?;
+    let content_type = request.pool().copy(answer.content_type())?;
+    response.set_content_type(content_type, answer.content_type_essence());
     if !answer.charset().is_empty() {
-        response.set_charset(answer.charset())?;
+        response.set_charset(request.pool().copy(answer.charset())?);
     }
     if answer.status() == 304 {
         return Ok(response.send(Body::Memory(b"")));

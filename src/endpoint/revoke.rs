@@ -41,7 +41,7 @@ fn answer_json(request: Request<'_>, status: u16, json: &[u8]) -> Result<Status,
     response.set_status(status);
     response.keep_status();
     response.set(b"Cache-Control", b"no-store")?;
-    response.set_content_type(b"application/json", 16)?;
+    response.set_content_type(b"application/json", 16);
     response.set_length(json.len() as u64);
     Ok(response.send(Body::Memory(request.pool().copy(json)?)))
 }

@@ -8,7 +8,7 @@ use crate::exchange::Exchange;
 use crate::locate::Target;
 use crate::nginx::{Method, Status};
 use crate::refusal::{Outcome, Refusal};
-use crate::{Request, decide, deliver, endpoint, locate};
+use crate::{Request, decide, deliver, endpoint, explain, locate};
 
 pub(crate) fn handle(request: Request<'_>) -> Status {
     if let Some(endpoint) = request.loc_conf().endpoint {
@@ -32,6 +32,9 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
     if !matches!(request.method(), Method::Get | Method::Head) {
         return refuse_method(request, exchange);
     }
+    if let Err(failed) = explain::begin(request, exchange) {
+        return failed.into();
+    }
     let checked = match request.loc_conf().signature() {
         Some(signature) => decide::signed::check(request, exchange, signature),
         None => Ok(()),
@@ -48,7 +51,7 @@ fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
     Refusal::new(Failure::Method, "only GET and HEAD are answered").conclude(request, exchange)
 }
 
-fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &View) -> Outcome {
+fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &'r View) -> Outcome {
     let target = match view {
         View::Off => return Ok(Status::DECLINED),
         View::Object(ask) => {

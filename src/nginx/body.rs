@@ -50,7 +50,13 @@ impl<'r> Response<'r> {
         let mut links = Links { first: ptr::null_mut(), last: ptr::null_mut() };
         match body {
             Body::Memory(bytes) => links.push(self, self.memory(bytes)?)?,
-            Body::File(file) => links.push(self, self.part(&file, 0, file.size())?)?,
+            Body::File(file) => {
+                let buffer = match self.read_small(&file) {
+                    Some(read) => read,
+                    None => self.part(&file, 0, file.size())?,
+                };
+                links.push(self, buffer)?;
+            }
             Body::Parts(parts) => {
                 // nginx takes an empty buffer in the middle for a bug.
                 for (file, first, length) in parts.iter().filter(|(_, _, length)| *length > 0) {

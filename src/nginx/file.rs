@@ -24,8 +24,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use nginx_sys::{
-    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_open_cached_file, ngx_open_file_cache_t,
-    ngx_open_file_info_t, ngx_pool_cleanup_add, ngx_pool_cleanup_file, ngx_pool_cleanup_file_t,
+    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_open_cached_file,
+    ngx_open_file_cache_t, ngx_open_file_info_t, ngx_pool_cleanup_add, ngx_pool_cleanup_file,
+    ngx_pool_cleanup_file_t,
 };
 
 use super::NoMemory;
@@ -117,7 +118,7 @@ impl<'r, M> Request<'r, M> {
     ) -> Result<OpenFile<'r>, OpenError> {
         let full = self.pool().concat(&[root, b"/", path])?;
         // SAFETY: the core module's configuration of the location outlives the request.
-        let location = unsafe { &*core_location(self) };
+        let location = unsafe { &*core_location(self.as_ptr()) };
         let cache = if cached { location.open_file_cache } else { ptr::null_mut() };
         let open = Opening { pool: self.pool(), location, cache, root: root.len(), full };
         match symlinks {
@@ -134,12 +135,16 @@ impl<'r, M> Request<'r, M> {
     }
 }
 
-fn core_location<M>(request: Request<'_, M>) -> *const ngx_http_core_loc_conf_t {
+/// The core module's configuration of the location.
+///
+/// # Safety
+/// `r` is a live request.
+#[inline]
+pub(super) unsafe fn core_location(
+    r: *const ngx_http_request_t,
+) -> *const ngx_http_core_loc_conf_t {
     // SAFETY: every location has the core module's configuration.
-    unsafe {
-        let index = ngx_http_core_module.ctx_index;
-        (*(*request.as_ptr()).loc_conf.add(index)).cast()
-    }
+    unsafe { (*(*r).loc_conf.add(ngx_http_core_module.ctx_index)).cast() }
 }
 
 /// One attempt to open a file.

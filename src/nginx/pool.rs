@@ -54,7 +54,7 @@ impl<'p> Pool<'p> {
     }
 
     /// `len` bytes that the caller fills.
-    fn bytes(self, len: usize) -> Result<NonNull<u8>, NoMemory> {
+    pub(super) fn bytes(self, len: usize) -> Result<NonNull<u8>, NoMemory> {
         // SAFETY: the pool is live; ngx_pnalloc returns null or `len` bytes.
         let memory = unsafe { ngx_pnalloc(self.as_ptr(), len) };
         NonNull::new(memory.cast()).ok_or(NoMemory)

@@ -25,7 +25,8 @@ use super::{NoMemory, Status};
 /// nginx made with it, which is what `'r` stands for.
 pub(crate) struct Request<'r, M> {
     raw: NonNull<ngx_http_request_t>,
-    life: PhantomData<&'r M>,
+    /// Invariant, so that what is said to live for `'r` cannot be some local of the callback.
+    life: PhantomData<fn(&'r M) -> &'r M>,
 }
 
 impl<M> Clone for Request<'_, M> {

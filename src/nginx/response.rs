@@ -6,19 +6,21 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use nginx_sys::{
-    NGX_HTTP_OK, ngx_http_headers_out_t, ngx_http_request_t, ngx_http_set_content_type,
-    ngx_http_set_etag, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t,
+    NGX_HTTP_OK, NGX_HTTP_VERSION_20, ngx_http_headers_out_t, ngx_http_request_t,
+    ngx_http_set_content_type, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t,
 };
 
 use super::NoMemory;
 use super::bits;
+use super::file::core_location;
 use super::pool::{Pool, as_bytes, ngx_str};
 
 /// A response whose header has not gone out yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'r> {
     raw: NonNull<ngx_http_request_t>,
-    life: PhantomData<&'r ()>,
+    /// Invariant, as that of the request.
+    life: PhantomData<fn(&'r ()) -> &'r ()>,
 }
 
 impl<'r> Response<'r> {
@@ -38,7 +40,8 @@ impl<'r> Response<'r> {
         unsafe { &raw mut (*self.request()).headers_out }
     }
 
-    pub(super) fn pool(self) -> Pool<'r> {
+    /// The pool that lives as long as the request.
+    pub(crate) fn pool(self) -> Pool<'r> {
         // SAFETY: a request has a pool from its birth to its end.
         unsafe { Pool::from_raw((*self.request()).pool).unwrap_unchecked() }
     }
@@ -104,13 +107,44 @@ impl<'r> Response<'r> {
         }
     }
 
-    /// An ETag made of length and modification time, where the location's `etag` is on.
-    pub(crate) fn set_file_etag(self) -> Result<(), NoMemory> {
+    /// Are files to have an ETag, by the location's `etag`?
+    pub(crate) fn has_file_etags(self) -> bool {
         // SAFETY: the request is live.
-        match unsafe { ngx_http_set_etag(self.request()) } {
-            0 => Ok(()),
-            _ => Err(NoMemory),
+        unsafe { (*core_location(self.request())).etag != 0 }
+    }
+
+    /// The response's first ETag.
+    pub(crate) fn set_etag(self, tag: &'r [u8]) -> Result<(), NoMemory> {
+        // SAFETY: the list is the request's own; the tag lives as long.
+        unsafe {
+            let out = self.out();
+            (*out).etag = push(&raw mut (*out).headers, b"ETag", tag)?.as_ptr();
         }
+        Ok(())
+    }
+
+    /// The time in Last-Modified, if nginx is still to put it into words, and would do so:
+    /// ngx_http_header_filter() leaves it out of error pages, and HTTP/2 has a code for the name.
+    pub(crate) fn unspelled_last_modified(self) -> Option<i64> {
+        // SAFETY: the request is live.
+        unsafe {
+            let r = self.request();
+            let spelled_here = (*r).http_version < NGX_HTTP_VERSION_20 as usize
+                && (*r).err_status == 0
+                && (*self.out()).last_modified.is_null();
+            self.last_modified().filter(|_| spelled_here)
+        }
+    }
+
+    /// Last-Modified in words, which mean what was set before.
+    pub(crate) fn spell_last_modified(self, text: &'r [u8]) -> Result<(), NoMemory> {
+        // SAFETY: as in `set_etag`.
+        unsafe {
+            let out = self.out();
+            let field = push(&raw mut (*out).headers, b"Last-Modified", text)?;
+            (*out).last_modified = field.as_ptr();
+        }
+        Ok(())
     }
 
     /// The client's conditions are looked at by nginx's own filters, and ranges made by them, as
@@ -150,16 +184,14 @@ impl<'r> Response<'r> {
     }
 
     /// Content-Type; `essence` is the length of the part before the parameters.
-    pub(crate) fn set_content_type(self, value: &[u8], essence: usize) -> Result<(), NoMemory> {
-        let value = self.pool().copy(value)?;
-        // SAFETY: the value lives in the request's pool.
+    pub(crate) fn set_content_type(self, value: &'r [u8], essence: usize) {
+        // SAFETY: the request is live; the value lives as long.
         unsafe {
             (*self.out()).content_type = ngx_str(value);
             (*self.out()).charset = ngx_str_t::empty();
             (*self.out()).content_type_len = essence.min(value.len());
             (*self.out()).content_type_lowcase = ptr::null_mut();
         }
-        Ok(())
     }
 
     /// Content-Type by the extension of `name`, from the location's `types` and `default_type`.
@@ -181,30 +213,41 @@ impl<'r> Response<'r> {
         }
     }
 
+    /// What [`Response::guess_content_type`] would set.
+    pub(crate) fn content_type_of(self, name: &[u8]) -> Result<&'r [u8], NoMemory> {
+        // SAFETY: the request is live, and gets its own back; the type lives in the
+        // configuration.
+        unsafe {
+            let out = self.out();
+            let own = ((*out).content_type, (*out).content_type_len);
+            let guessed = self.guess_content_type(name);
+            let found = as_bytes((*out).content_type);
+            ((*out).content_type, (*out).content_type_len) = own;
+            guessed.map(|()| found)
+        }
+    }
+
     /// The charset parameter of Content-Type. nginx's charset filter leaves a response that has
     /// one alone, unless told otherwise by `override_charset`.
-    pub(crate) fn set_charset(self, charset: &[u8]) -> Result<(), NoMemory> {
-        let charset = self.pool().copy(charset)?;
-        // SAFETY: it lives in the request's pool.
+    pub(crate) fn set_charset(self, charset: &'r [u8]) {
+        // SAFETY: the request is live; the charset lives as long.
         unsafe {
             (*self.out()).charset = ngx_str(charset);
             // A parameter of the type itself would win over the charset.
             (*self.out()).content_type.len =
                 (*self.out()).content_type_len.min((*self.out()).content_type.len);
         }
-        Ok(())
     }
 
     /// One header field in place of all of that name.
-    pub(crate) fn set(self, name: &[u8], value: &[u8]) -> Result<(), NoMemory> {
+    pub(crate) fn set(self, name: &'r [u8], value: &'r [u8]) -> Result<(), NoMemory> {
         self.remove(name);
         self.add(name, value)
     }
 
     /// One more header field. Content-Type is none of these.
-    pub(crate) fn add(self, name: &[u8], value: &[u8]) -> Result<(), NoMemory> {
-        let (name, value) = (self.pool().copy(name)?, self.pool().copy(value)?);
-        // SAFETY: the list is the request's own; name and value live in its pool.
+    pub(crate) fn add(self, name: &'r [u8], value: &'r [u8]) -> Result<(), NoMemory> {
+        // SAFETY: the list is the request's own; name and value live as long.
         unsafe {
             let field = push(&raw mut (*self.out()).headers, name, value)?.as_ptr();
             // Filters further down look at these by their own pointers.
@@ -279,9 +322,6 @@ impl<'r> Response<'r> {
                 (*out).last_modified = ptr::null_mut();
             }
             self.set_file(length, Some(modified));
-            if (*out).etag.is_null() {
-                self.set_file_etag()?;
-            }
             if let Some(said) = said {
                 (*out).last_modified_time = said;
                 (*out).last_modified = field;
@@ -296,7 +336,7 @@ impl<'r> Response<'r> {
                 let charset = *charset;
                 (*out).override_charset = ptr::null_mut();
                 if as_bytes(charset) != b"off" {
-                    self.set_charset(as_bytes(charset))?;
+                    self.set_charset(as_bytes(charset));
                 }
             }
         }

@@ -1,12 +1,15 @@
 //! What a worker has at hand of a zone: grants, read and ready. They save the lock, the copy and
 //! the parsing; the zone is asked again once something was revoked in it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use nginx_download_core::cache::{Id, Key};
 use nginx_download_core::grant::Grant;
+
+use crate::deliver::Prepared;
 
 /// A grant that holds.
 pub(crate) struct Known {
@@ -24,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) ids: Rc<[Id]>,
     /// The zone's position when it was looked up.
     pub(crate) position: u64,
+    /// The response, made beforehand for the location of this address, if it can be.
+    prepared: RefCell<Option<(usize, Option<Rc<Prepared>>)>>,
 }
 
 /// So long, in milliseconds, a grant is served without a look at the zone, which has to know what
@@ -36,7 +41,20 @@ impl Known {
         let ids = std::iter::once(key.id()).chain(tags.iter().copied()).collect();
         let size = 512 + key.as_bytes().len() + 2 * size;
         let Found { now, expires, forgotten, position } = of;
-        Self { key, size, expires, looked_up: now, forgotten, grant, ids, position }
+        let prepared = RefCell::default();
+        Self { key, size, expires, looked_up: now, forgotten, grant, ids, position, prepared }
+    }
+
+    /// What [`Known::keep_prepared`] kept for that location.
+    pub(crate) fn prepared_for(&self, location: usize) -> Option<Option<Rc<Prepared>>> {
+        let prepared = self.prepared.borrow();
+        let (kept_for, prepared) = prepared.as_ref()?;
+        (*kept_for == location).then(|| prepared.clone())
+    }
+
+    /// Keeps the response of a location; `None`: it cannot be made beforehand.
+    pub(crate) fn keep_prepared(&self, location: usize, prepared: Option<Rc<Prepared>>) {
+        self.prepared.replace(Some((location, prepared)));
     }
 }
 

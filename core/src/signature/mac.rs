@@ -27,13 +27,12 @@ impl Macs {
         if given.len() != TEXT_LEN {
             return false;
         }
-        // No way out of the loop: how long it takes does not tell which key was right.
-        let any = self.0.iter().fold(Choice::from(0), |any, key| {
+        // How long it takes tells which key was right, which is no secret: the newest is, mostly.
+        self.0.iter().any(|key| {
             let mut mac = key.clone();
             message.iter().for_each(|piece| mac.update(piece));
-            any | is_text_of(&mac.finalize().into_bytes(), given)
-        });
-        any.into()
+            is_text_of(&mac.finalize().into_bytes(), given).into()
+        })
     }
 }
 

@@ -5,7 +5,6 @@
 //! its padding. Whether the expression has path and expiry in it is for the admin to see to.
 
 use md5::{Digest, Md5};
-use subtle::Choice;
 
 use super::mac::is_text_of;
 use super::{Claims, Key, Link, SignatureError, check_expiry, number, sole};
@@ -50,12 +49,10 @@ impl Keys {
             return false;
         }
         let start = Md5::new_with_prefix(value);
-        // No way out of the loop: how long it takes does not tell which key was right.
-        let any = self.0.iter().fold(Choice::from(0), |any, key| {
+        self.0.iter().any(|key| {
             let code = start.clone().chain_update(key.as_bytes()).finalize();
-            any | is_text_of(&code, text)
-        });
-        any.into()
+            is_text_of(&code, text).into()
+        })
     }
 }
 

@@ -43,7 +43,7 @@ impl<M> Request<'_, M> {
     fn folder(self, root: &[u8], path: &[u8]) -> Result<Descriptor, OpenError> {
         let full = self.pool().concat(&[root, b"/", path])?;
         // SAFETY: every location has the core module's configuration, which outlives the request.
-        let location = unsafe { &*core_location(self) };
+        let location = unsafe { &*core_location(self.as_ptr()) };
         let cache = ptr::null_mut();
         let opening = Opening { pool: self.pool(), location, cache, root: root.len(), full };
         match opening.open_beneath(libc::RESOLVE_NO_SYMLINKS, FOLDER) {
