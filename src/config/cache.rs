@@ -6,6 +6,7 @@ use std::rc::Rc;
 use nginx_download_core::cache::scope;
 
 use super::MainConf;
+use super::directives::{flag, once};
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Template};
 use crate::zone::Zone;
@@ -123,7 +124,7 @@ pub(super) fn set_zone(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), Con
         b"off" => None,
         name => Some(String::from_utf8_lossy(name).into_owned()),
     };
-    super::directives::once(&mut caching.zone, name)
+    once(&mut caching.zone, name)
 }
 
 /// `VALUE ...`
@@ -135,7 +136,7 @@ pub(super) fn set_key(conf: &mut Conf<'_>, caching: &mut Caching) -> Result<(), 
         }
         parts.push(conf.template(part)?);
     }
-    super::directives::once(&mut caching.key, Rc::new(parts))
+    once(&mut caching.key, Rc::new(parts))
 }
 
 /// `TIME [denied=TIME]`
@@ -148,13 +149,13 @@ pub(super) fn set_valid(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), Co
             .ok_or_else(|| format!("\"{}\": denied=TIME is expected", parameter.escape_ascii()))?;
         valid.denied = conf.time(denied)?;
     }
-    super::directives::once(&mut caching.valid, valid)
+    once(&mut caching.valid, valid)
 }
 
 /// `on|off`
 pub(super) fn set_lock(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), ConfError> {
-    let lock = super::directives::flag(conf)?;
-    super::directives::once(&mut caching.lock, lock)
+    let lock = flag(conf)?;
+    once(&mut caching.lock, lock)
 }
 
 /// `TIME|off`
@@ -163,5 +164,5 @@ pub(super) fn set_stale(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), Co
         b"off" => 0,
         time => conf.time(time)?,
     };
-    super::directives::once(&mut caching.stale, stale)
+    once(&mut caching.stale, stale)
 }
