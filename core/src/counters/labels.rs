@@ -1,6 +1,6 @@
 //! Owns what the labels of metrics can say. Must not know the metrics.
 
-use crate::failure::{Failure, Fault};
+use crate::failure::{Failure, Severity};
 
 /// What a label can say.
 pub trait Label: Copy {
@@ -147,11 +147,11 @@ impl Label for Failure {
     const COUNT: usize = Self::COUNT;
 
     fn index(self) -> usize {
-        self as usize
+        self.number().into()
     }
 
     fn name(index: usize) -> Option<&'static str> {
-        Self::all().nth(index).map(Self::label)
+        Self::of_number(index.try_into().ok()?).map(Self::label)
     }
 }
 
@@ -205,8 +205,8 @@ impl Outcome {
     /// its end, and whether it was cut.
     #[must_use]
     pub fn of(status: u16, failure: Option<Failure>, is_complete: bool, is_cut: bool) -> Self {
-        match (failure.map(Failure::fault), status) {
-            (Some(Fault::Client), _) => Self::Denied,
+        match (failure.map(Failure::severity), status) {
+            (Some(Severity::Info), _) => Self::Denied,
             (Some(_), _) => Self::Failed,
             _ if is_cut => Self::Cut,
             (None, 499) => Self::Aborted,
@@ -315,6 +315,7 @@ mod tests {
             assert_eq!(failed(Failure::Missing), Outcome::Failed);
             assert_eq!(failed(Failure::NoRule), Outcome::Failed);
             assert_eq!(failed(Failure::Denied), Outcome::Denied);
+            assert_eq!(failed(Failure::Revoked), Outcome::Denied);
             assert_eq!(failed(Failure::BadSignature), Outcome::Denied);
         }
         assert!(Outcome::ALL.iter().filter(|outcome| outcome.is_success()).count() == 3);

@@ -6,7 +6,7 @@
 //! from the memory is checked: rubbish in it makes fewer or wrong lines at worst.
 
 use super::{Label, View};
-use crate::failure::{Failure, Fault};
+use crate::failure::{Failure, Severity};
 
 /// How many failures of each sort are kept.
 const RING: usize = 32;
@@ -61,7 +61,7 @@ impl<'m> Last<'m> {
         let ring = ring_of(event.failure);
         let count = self.count(ring);
         let detail = shortened(&event.detail);
-        let (view, failure) = (event.view.index() as u8, event.failure.index() as u8);
+        let (view, failure) = (event.view.index() as u8, event.failure.number() as u8);
         let Some(record) = self.record_mut(ring, count) else { return };
         set(record, of::TIME, &event.time.to_ne_bytes());
         set(record, of::STATUS, &event.status.to_ne_bytes());
@@ -109,9 +109,9 @@ const MENDED: usize = 0;
 const ORDINARY: usize = 1;
 
 fn ring_of(failure: Failure) -> usize {
-    match failure.fault() {
-        Fault::Client => ORDINARY,
-        Fault::App | Fault::Admin => MENDED,
+    match failure.severity() {
+        Severity::Info => ORDINARY,
+        Severity::Error | Severity::Crit => MENDED,
     }
 }
 
@@ -127,7 +127,7 @@ fn event(record: &[u8]) -> Option<Event> {
     Some(Event {
         time: u64::from_ne_bytes(get(record, of::TIME)?),
         view: *View::ALL.get(usize::from(view))?,
-        failure: Failure::all().nth(usize::from(failure))?,
+        failure: Failure::of_number(failure.into())?,
         status: u16::from_ne_bytes(get(record, of::STATUS)?),
         detail: String::from_utf8_lossy(detail).into_owned(),
     })
