@@ -20,6 +20,7 @@ pub mod failure;
 pub mod grant;
 pub mod header;
 pub mod media;
+pub mod page;
 pub mod path;
 pub mod query;
 pub mod reference;
