@@ -14,6 +14,7 @@ use IO::Socket::UNIX;
 use POSIX qw(WNOHANG);
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Links;
 use Standin::Place;
 
 # no proxy is asked for what is here
@@ -33,6 +34,7 @@ my %proof = (
     'rules.conf'   => \&rules,
     'fastcgi.conf' => \&fastcgi,
     'uwsgi.conf'   => \&uwsgi,
+    'signed.conf'  => \&signed,
 );
 
 # run by t/3*.t, which have the apps
@@ -261,6 +263,48 @@ sub asked_by_another_protocol {
     denied(get('/documents/7', Cookie => 'user=bob'), 403, qr/^not for you$/, 'the app denies');
     is(get($question, @alice)->{status}, 404, 'nobody else asks');
     is(get('/about')->{content}, "GET /about\n", 'all else is the app');
+}
+
+sub signed {
+    my $conf = shift;
+    prepare($conf, 'media/2026/q 3.pdf' => '%PDF q3', 'log/' => undef, 'keys/links' => "new\nold\n", 'keys/django' => "a secret key\nits fallback\n",
+        'keys/secure-link' => "secret\n");
+    start_backend(sub { reply(200, 'text/plain', "$_[0] $_[1]\n") });
+    accepted($conf);
+    start_nginx($conf) or return;
+
+    my ($soon, $day) = (int(time) + 1000, 86_400);
+    my $link = sub { my ($path, $claims, $key) = @_; hmac_link($key // 'new', $path, $claims // "expires=$soon") };
+    my $q3 = '/2026/q%203.pdf';
+    my $r = get($link->("/dl$q3", "expires=$soon&basename=Q3%20report.pdf"));
+    is_file($r, '%PDF q3', 'a signed link');
+    is($r->{headers}{'content-disposition'}, 'attachment; filename="Q3 report.pdf"', 'under the name that it says');
+    is($r->{headers}{'cache-control'}, 'private, no-store', 'download_header');
+    is_file(get($link->("/dl$q3", undef, 'old')), '%PDF q3', 'by the other key');
+    is_file(get(prefix_link('new', '/dl/2026/', "/dl$q3", "expires=$soon")), '%PDF q3', 'by the link of a folder');
+    denied(get("/dl$q3"), 403, qr/^This link is not valid\.$/, 'without a signature');
+    denied(get($link->("/dl$q3") . 'x'), 403, qr/^This link is not valid\.$/, 'with a signature that is none');
+    denied(get($link->("/dl$q3", 'expires=1')), 403, qr/^This link has expired/, 'expired');
+    denied(get($link->("/dl$q3", "expires=$soon&not_before=$soon")), 403, qr/^This link is not valid yet\.$/, 'not yet');
+    denied(get($link->("/dl$q3", 'expires=' . ($soon + 30 * $day))), 403, qr/^This link is not valid\.$/, 'max_age');
+    is(get($link->('/dl/2026/q4.pdf'))->{status}, 404, 'a link to no file');
+
+    is_file(get(django_link($_, "/media$q3")), '%PDF q3', "a link of Django's, by $_") for 'a secret key', 'its fallback';
+    $r = get(django_link('a secret key', "/media$q3"));
+    is($r->{headers}{'content-disposition'}, undef, 'download_attachment off');
+    denied(get(django_link('a secret key', "/media$q3", int(time) - 3700)), 403, qr/^This link has expired/, 'made too long ago');
+    denied(get("/media$q3"), 403, qr/^This link is not valid\.$/, 'without a signature');
+
+    is_file(get(secure_link('secret', "/old$q3", $soon, "$soon/old/2026/q 3.pdf127.0.0.1 ")), '%PDF q3', 'a link for secure_link');
+    denied(get(secure_link('secret', "/old$q3", $soon, "$soon/old/2026/q 3.pdf127.0.0.2 ")), 403, qr/^This link is not valid\.$/, 'of another client');
+
+    like(get($link->('/live/x'))->{content}, qr{^GET /live/x\?expires=}, 'a link to the app');
+    denied(get('/live/x'), 403, qr/^This link is not valid\.$/, 'to the app, without a signature');
+
+    my $log = stop_nginx() && slurp("$dir/srv/log/links.log");
+    like($log, qr{^127\.0\.0\.1 GET /dl/2026/q 3\.pdf 200 7 signed -$}m, 'the log tells of a download');
+    like($log, qr{^127\.0\.0\.1 GET /dl/2026/q 3\.pdf 403 \d+ none link_expired$}m, 'and says why there was none');
+    unlike($log, qr/expires=|signature=|md5=/i, 'but has no link in it');
 }
 
 sub every_directive_is_shown {
