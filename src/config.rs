@@ -58,6 +58,8 @@ pub(crate) struct LocConf {
     /// `None` inside: off.
     signature: Option<Option<Rc<Signature>>>,
     caching: Caching,
+    /// The location and those around it, in words.
+    place: String,
     /// What comes of `caching`.
     cache: Option<Cache>,
     /// What the location is instead of a download.
@@ -188,11 +190,17 @@ pub(crate) fn merge(
 /// A cache is for locations that ask. One that is named in a location must be sound, whether it is
 /// of use there or not.
 fn merge_cache(conf: &Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
-    let named_here = child.caching.names_zone() && !conf.location().name().is_empty();
+    let location = conf.location();
+    let named_here = child.caching.names_zone() && !location.name().is_empty();
     child.caching.inherit(&parent.caching);
-    if named_here || matches!(child.view, Some(View::Object(_))) {
-        child.cache = child.caching.resolve(conf)?;
-    }
+    let own = format!("{:?} {}\n", location.kind(), location.name().escape_ascii());
+    child.place = parent.place.clone() + &own;
+    let ask = match &child.view {
+        Some(View::Object(ask)) => ask.text.as_slice(),
+        _ if named_here => b"",
+        _ => return Ok(()),
+    };
+    child.cache = child.caching.resolve(conf, child.place.as_bytes(), ask)?;
     Ok(())
 }
 

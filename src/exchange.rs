@@ -104,6 +104,8 @@ pub(crate) struct Exchange {
     pub(crate) memo: RefCell<Option<Memo>>,
     /// When the request began to wait for an answer that another one asked for, in milliseconds.
     pub(crate) waits_since: Cell<Option<u64>>,
+    /// How often a grant was revoked while it was asked for.
+    pub(crate) revoked: Cell<u32>,
     /// Its place among those that wait.
     pub(crate) queued: RefCell<Option<Queued>>,
     /// What the transfer depends on.
@@ -131,6 +133,7 @@ impl Exchange {
             pending: RefCell::default(),
             memo: RefCell::default(),
             waits_since: Cell::default(),
+            revoked: Cell::default(),
             queued: RefCell::default(),
             watch: RefCell::default(),
             claims: OnceCell::new(),

@@ -29,6 +29,11 @@ impl Refusal {
         self.failure.is_app_down()
     }
 
+    /// What failed.
+    pub(crate) fn failure(&self) -> Failure {
+        self.failure
+    }
+
     /// Logs the refusal and gives the status for nginx to make a response of.
     pub(crate) fn conclude(self, request: Request<'_>, exchange: &Exchange) -> Status {
         let failure = self.failure;

@@ -226,7 +226,7 @@ pub(super) fn flag(conf: &Conf<'_>) -> Result<bool, ConfError> {
 }
 
 /// The names of the variables in a value.
-fn variables(value: &[u8]) -> impl Iterator<Item = String> {
+pub(super) fn variables(value: &[u8]) -> impl Iterator<Item = String> {
     value.split(|&c| c == b'$').skip(1).map(|rest| {
         let rest = rest.strip_prefix(b"{").unwrap_or(rest);
         let is_name = |c: &&u8| c.is_ascii_alphanumeric() || **c == b'_';

@@ -60,8 +60,10 @@ fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
             false => Err(refusal),
         };
     }
-    cache::conclude(exchange);
-    judged.unwrap_or_else(|refusal| refusal.conclude(request, exchange))
+    judged.unwrap_or_else(|refusal| {
+        cache::failed(request, exchange, refusal.failure());
+        refusal.conclude(request, exchange)
+    })
 }
 
 /// The table of answers, row by row.
@@ -147,7 +149,9 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
         ));
     }
     let (grant, target) = read(request, exchange, answer.end(), answer.body())?;
-    cache::granted(request, exchange, answer, &grant);
+    if !cache::granted(request, exchange, answer, &grant) {
+        return cache::ask_again(request, exchange);
+    }
     // The app may open or renew a session on the occasion.
     let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
