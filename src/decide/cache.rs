@@ -13,6 +13,7 @@ use std::rc::Rc;
 use nginx_download_core::cache::{
     Answer as Freshness, Claim, Decision as Remembered, Id, Key, KeyBuilder, Lookup, Stored, Times,
 };
+use nginx_download_core::counters::CacheEvent;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::{File, Grant};
 
@@ -82,7 +83,10 @@ pub(crate) fn decide<'r>(
     let (now, signals) = (now_msec(), Signals::of(&cache.zone));
     let known = cache.zone.known.borrow_mut().find(&key, now, signals.forgotten);
     match known {
-        Some(known) => serve(request, exchange, cache, &known),
+        Some(known) => {
+            exchange.saw(CacheEvent::Hit);
+            serve(request, exchange, cache, &known)
+        }
         None => look(request, exchange, cache, key, ask),
     }
 }
@@ -174,15 +178,18 @@ fn look<'r>(
             ));
         }
         Lookup::Denial(status) => {
+            exchange.saw(CacheEvent::Denied);
             exchange.queued.take();
             return Ok(denied(request, exchange, status));
         }
         Lookup::Grant { value, tags, expires } => {
             let found = Found { now, expires, signals, position };
             let known = know(cache, key, &value, &tags, found)?;
+            exchange.saw(CacheEvent::Hit);
             return serve(request, exchange, cache, &known);
         }
     };
+    exchange.saw(CacheEvent::Miss);
     let (zone, cut) = (Rc::clone(&cache.zone), signals.cut);
     exchange.memo.replace(Some(Memo { zone, key, since: position, cut, claim }));
     exchange.queued.take();
@@ -243,10 +250,12 @@ fn wait<'r>(request: Request<'r>, exchange: &'r Exchange, cache: &Cache, key: Ke
     let now = now_msec();
     let since = exchange.waits_since.get().unwrap_or(now);
     exchange.waits_since.set(Some(since));
+    exchange.saw(CacheEvent::Wait);
     let waited = now.saturating_sub(since);
     if waited >= PATIENCE_WITH_STALE
         && let Some(known) = stale(cache, &key, now)?
     {
+        exchange.saw(CacheEvent::Stale);
         return serve(request, exchange, cache, &known);
     }
     if waited >= PATIENCE {
@@ -384,6 +393,7 @@ pub(super) fn app_is_down<'r>(
         Some(known) => {
             refusal.note(request, exchange);
             exchange.failure.set(None);
+            exchange.saw(CacheEvent::Stale);
             serve(request, exchange, cache, &known)
         }
     }
