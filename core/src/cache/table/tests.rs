@@ -61,7 +61,9 @@ fn blocks_in_use() {
     assert_eq!(table.blocks_used(), 4);
     put(&mut table, "three", b"v", &[], FOREVER);
     assert_eq!(table.blocks_used(), 2);
-    (0..1000).for_each(|name| put(&mut table, &name.to_string(), b"v", &[], FOREVER));
+    for name in 0..1000 {
+        put(&mut table, &name.to_string(), b"v", &[], FOREVER);
+    }
     assert_eq!((table.blocks_used(), table.blocks(), table.len()), (blocks, blocks, blocks));
 }
 
