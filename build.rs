@@ -29,6 +29,7 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
             "header_sent",
             "done",
             "error_page",
+            "request_complete",
             "filter_finalize",
             "root_tested",
             "allow_ranges",

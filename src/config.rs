@@ -7,7 +7,7 @@ mod signature;
 mod storage;
 mod view;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use nginx_download_core::header::HeaderName;
@@ -23,6 +23,7 @@ pub(crate) use view::{LocalUri, Names, View};
 
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Content, Location, LocationKind, Template};
+use crate::tally::Tally;
 use crate::zone::Zone;
 
 /// `download_grant_max_size`, in bytes, where nobody says otherwise.
@@ -36,6 +37,8 @@ pub(crate) struct MainConf {
     pub(crate) zones: Vec<Rc<Zone>>,
     /// Does any location have `download_intercept` or `download_signature`?
     pub(crate) before_content: Cell<bool>,
+    /// Where requests are counted, if any location has `download_status`.
+    pub(crate) tally: OnceCell<Tally>,
 }
 
 impl MainConf {
@@ -71,6 +74,38 @@ pub(crate) struct LocConf {
 pub(crate) enum Endpoint {
     /// `download_revoke`
     Revoke,
+    /// `download_status`
+    Status(Format),
+}
+
+impl Endpoint {
+    fn directive(self) -> &'static str {
+        match self {
+            Self::Revoke => "download_revoke",
+            Self::Status(_) => "download_status",
+        }
+    }
+}
+
+/// How counters are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    #[default]
+    Json,
+    Prometheus,
+    Html,
+}
+
+impl Format {
+    /// The one of that name.
+    pub(crate) fn parse(name: &[u8]) -> Option<Self> {
+        match name {
+            b"json" => Some(Self::Json),
+            b"prometheus" => Some(Self::Prometheus),
+            b"html" => Some(Self::Html),
+            _ => None,
+        }
+    }
 }
 
 impl LocConf {
@@ -218,9 +253,9 @@ fn is_via(main: &MainConf, location: &Location) -> bool {
 fn merge_view(conf: &mut Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
     let mut location = conf.location();
     let declared = child.view.is_some();
-    if child.endpoint.is_some() {
+    if let Some(endpoint) = child.endpoint {
         if declared || location.content::<Download>() == Content::Other {
-            return Err("\"download_revoke\" needs a location of its own".into());
+            return Err(format!("\"{}\" needs a location of its own", endpoint.directive()).into());
         }
         location.take_content::<Download>();
         return Ok(());

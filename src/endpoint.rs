@@ -1,6 +1,7 @@
 //! What admins and apps turn to, instead of a download.
 
 mod revoke;
+mod status;
 
 use crate::Request;
 use crate::config::Endpoint;
@@ -9,5 +10,6 @@ use crate::nginx::Status;
 pub(crate) fn handle(request: Request<'_>, endpoint: Endpoint) -> Status {
     match endpoint {
         Endpoint::Revoke => revoke::handle(request),
+        Endpoint::Status(format) => status::handle(request, format),
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
+use nginx_download_core::counters::{CacheEvent, CacheEvents, View};
 use nginx_download_core::disposition;
 use nginx_download_core::explain::Explanation;
 use nginx_download_core::failure::Failure;
@@ -15,31 +16,7 @@ use crate::config::{MainConf, Storage, Where};
 use crate::decide::cache::{Memo, Queued, Watch};
 use crate::deliver::{Metadata, Prepared};
 
-/// Who decided that the file may be sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// Nobody had to: the location itself names the file, or no decision was reached.
-    #[default]
-    None,
-    /// The app, for this very request.
-    Asked,
-    /// The app, a while ago.
-    Cached,
-    /// Whoever signed the link.
-    Signed,
-}
-
-impl Decision {
-    /// The value of `$download_grant`.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Asked => "asked",
-            Self::Cached => "cached",
-            Self::Signed => "signed",
-        }
-    }
-}
+pub(crate) use nginx_download_core::counters::Decision;
 
 /// Where a file is. Put together when a variable asks.
 pub(crate) struct Place {
@@ -78,7 +55,7 @@ impl Below {
 /// What the module remembers of a request.
 pub(crate) struct Exchange {
     /// The view of the location.
-    pub(crate) view: &'static str,
+    pub(crate) view: View,
     pub(crate) decision: Cell<Decision>,
     pub(crate) failure: Cell<Option<Failure>>,
     /// When the app was asked, in milliseconds of nginx's clock.
@@ -114,10 +91,26 @@ pub(crate) struct Exchange {
     pub(crate) claims: OnceCell<Claims>,
     /// The account that `download_explain` asks for.
     pub(crate) account: OnceCell<Box<RefCell<Explanation>>>,
+    /// What was logged of it. A failure need not be the end: a stale grant may serve.
+    pub(crate) noted: RefCell<Vec<Noted>>,
+    /// What the memory of decisions had to do with it.
+    pub(crate) cache: Cell<CacheEvents>,
+    /// The grant was revoked, and the transfer ended.
+    pub(crate) cut: Cell<bool>,
+}
+
+/// A failure that was logged.
+pub(crate) struct Noted {
+    /// Unix seconds.
+    pub(crate) time: u64,
+    pub(crate) failure: Failure,
+    pub(crate) detail: String,
+    /// The system's error number, or 0.
+    pub(crate) errno: i32,
 }
 
 impl Exchange {
-    pub(crate) fn new(view: &'static str) -> Self {
+    pub(crate) fn new(view: View) -> Self {
         Self {
             view,
             decision: Cell::default(),
@@ -138,7 +131,15 @@ impl Exchange {
             watch: RefCell::default(),
             claims: OnceCell::new(),
             account: OnceCell::new(),
+            noted: RefCell::default(),
+            cache: Cell::default(),
+            cut: Cell::default(),
         }
+    }
+
+    /// The memory of decisions had to do with it.
+    pub(crate) fn saw(&self, event: CacheEvent) {
+        self.cache.set(self.cache.get().with(event));
     }
 
     /// The path on disk, or the internal URI.

@@ -18,8 +18,11 @@ pub(crate) fn begin(request: Request<'_>, exchange: &Exchange) -> Result<(), NoM
     let Some(template) = request.loc_conf().explain() else { return Ok(()) };
     let wish = request.eval(template)?;
     if !wish.is_empty() && wish != b"0" {
-        let begun =
-            Explanation { view: exchange.view, uri: text(request.uri()), ..Explanation::default() };
+        let begun = Explanation {
+            view: exchange.view.label(),
+            uri: text(request.uri()),
+            ..Explanation::default()
+        };
         let _ = exchange.account.set(Box::new(begun.into()));
     }
     Ok(())

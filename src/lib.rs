@@ -19,6 +19,7 @@ mod locate;
 mod modules;
 mod nginx;
 mod refusal;
+mod tally;
 mod variables;
 mod zone;
 
@@ -52,10 +53,6 @@ impl HttpModule for Download {
         config::merge(conf, parent, child)
     }
 
-    fn format_shared(memory: &mut [u8]) -> bool {
-        zone::format(memory)
-    }
-
     fn handle(request: Request<'_>) -> Status {
         entry::handler::handle(request)
     }
@@ -78,5 +75,13 @@ impl HttpModule for Download {
 
     fn before_content(request: Request<'_>) -> Result<(), Status> {
         entry::before_content(request)
+    }
+
+    fn has_log(main: &MainConf) -> bool {
+        main.tally.get().is_some()
+    }
+
+    fn log(request: Request<'_>, exchange: &Exchange) {
+        entry::log::log(request, exchange);
     }
 }

@@ -34,9 +34,9 @@ pub(crate) use conf::{
 pub(crate) use file::{OpenError, OpenFile, Symlinks};
 pub(crate) use log::{Level, log_alert};
 pub(crate) use module::{HttpModule, RawModule};
-pub(crate) use request::{Method, Request, now_msec, now_sec};
+pub(crate) use request::{Method, NGINX_VERSION, Request, now_msec, now_sec, worker};
 pub(crate) use response::Response;
-pub(crate) use shm::{Locked, SharedMemory, random};
+pub(crate) use shm::{Locked, SharedMemory, Tag, Use, random};
 pub(crate) use sleep::{SleeperId, wake};
 pub(crate) use status::{NoMemory, Status};
 pub(crate) use subrequest::{Answer, End, Question};

@@ -5,8 +5,8 @@ use std::fmt::Display;
 
 use nginx_download_core::failure::{Failure, Severity};
 
-use crate::exchange::Exchange;
-use crate::nginx::{Level, NoMemory, OpenError, Status};
+use crate::exchange::{Exchange, Noted};
+use crate::nginx::{Level, NoMemory, OpenError, Status, now_sec};
 use crate::{Request, explain};
 
 /// Why a request gets no file, with the particulars for the error log.
@@ -53,8 +53,10 @@ impl Refusal {
             Severity::Error => Level::Error,
             Severity::Crit => Level::Crit,
         };
-        let (label, view, detail) = (self.failure.label(), exchange.view, self.detail);
-        request.log(level, self.errno, format_args!("download {view}: {label}: {detail}"));
+        let Self { failure, detail, errno } = self;
+        let (label, view) = (failure.label(), exchange.view.label());
+        request.log(level, errno, format_args!("download {view}: {label}: {detail}"));
+        exchange.noted.borrow_mut().push(Noted { time: now_sec(), failure, detail, errno });
     }
 
     /// The file could not be opened.

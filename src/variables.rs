@@ -11,7 +11,7 @@ type Value<'r> = Option<VariableValue<'r>>;
 
 /// All variables, in the order of the reference.
 pub(crate) const TABLE: &[Variable<Download>] = &[
-    Variable { name: "download_view", value: |_, exchange| text(exchange.view) },
+    Variable { name: "download_view", value: |_, exchange| text(exchange.view.label()) },
     Variable { name: "download_source", value: |_, exchange| text(exchange.source.get()?) },
     Variable { name: "download_storage", value: storage },
     Variable { name: "download_file", value: file },

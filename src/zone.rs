@@ -4,17 +4,19 @@
 mod known;
 
 use std::cell::{OnceCell, RefCell};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nginx_download_core::cache::{Secret, Table};
 
 pub(crate) use known::{Found, Known, KnownDecisions};
 
-use crate::nginx::{Locked, SharedMemory, log_alert, random};
+use crate::nginx::{Locked, SharedMemory, Tag, Use, log_alert, random};
 
 /// `download_cache_zone`
 pub(crate) struct Zone {
     name: String,
-    memory: SharedMemory,
+    size: usize,
+    memory: SharedMemory<Decisions>,
     /// Read once by each worker.
     secret: OnceCell<Secret>,
     /// What this worker has at hand.
@@ -45,14 +47,19 @@ impl Signals {
 
 impl Zone {
     /// A zone over `memory`, of `size` bytes.
-    pub(crate) fn new(name: String, memory: SharedMemory, size: usize) -> Self {
+    pub(crate) fn new(name: String, memory: SharedMemory<Decisions>, size: usize) -> Self {
         let known = RefCell::new(KnownDecisions::new(size));
-        Self { name, memory, secret: OnceCell::new(), known }
+        Self { name, size, memory, secret: OnceCell::new(), known }
     }
 
     /// As `zone=` names it.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How large it was declared, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// Works on the table, alone. The zone must not be used meanwhile.
@@ -90,16 +97,36 @@ impl Zone {
 
     /// How often it was raised.
     pub(crate) fn signal(&self, signal: Signal) -> u64 {
-        self.memory.signal(signal as usize)
+        let number = self.memory.numbers().get(signal as usize);
+        number.map_or(0, |number| number.load(Ordering::Acquire))
     }
 
     /// Tells all workers.
     pub(crate) fn raise(&self, signal: Signal) {
-        self.memory.raise(signal as usize);
+        if let Some(number) = self.memory.numbers().get(signal as usize) {
+            number.fetch_add(1, Ordering::Release);
+        }
     }
 }
 
-/// Makes new shared memory a zone's. `false`: it cannot be.
-pub(crate) fn format(memory: &mut [u8]) -> bool {
+/// What the memory is used for.
+pub(crate) struct Decisions;
+
+impl Use for Decisions {
+    /// One for each [`Signal`].
+    const NUMBERS: usize = 2;
+
+    fn tag() -> &'static Tag {
+        static TAG: Tag = Tag::new();
+        &TAG
+    }
+
+    fn format(_: &[AtomicU64], memory: &mut [u8]) -> bool {
+        format(memory)
+    }
+}
+
+/// Makes memory a zone's. `false`: it cannot be.
+fn format(memory: &mut [u8]) -> bool {
     random().is_ok_and(|bytes| Table::format(memory, Secret::new(bytes)).is_some())
 }

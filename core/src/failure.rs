@@ -150,6 +150,9 @@ table! {
 }
 
 impl Failure {
+    /// How many there are.
+    pub const COUNT: usize = ALL.len();
+
     /// All failures, in the order of the reference.
     pub fn all() -> impl Iterator<Item = Self> {
         ALL.iter().copied()
@@ -189,6 +192,13 @@ impl Failure {
     #[must_use]
     pub fn is_app_down(self) -> bool {
         matches!(self, Self::AppError | Self::AppTimeout | Self::AppUnavailable | Self::AnswerCut)
+    }
+
+    /// Was there no answer of the app, or none that can be understood?
+    #[must_use]
+    pub fn is_bad_answer(self) -> bool {
+        self.is_app_down()
+            || matches!(self, Self::NotAGrant | Self::GrantTooLarge | Self::GrantInvalid)
     }
 
     /// Who has to act.

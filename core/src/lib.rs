@@ -11,6 +11,7 @@
 )]
 
 pub mod cache;
+pub mod counters;
 pub mod date;
 pub mod disposition;
 pub mod etag;

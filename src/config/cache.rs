@@ -112,7 +112,7 @@ pub(super) fn declare_zone(conf: &Conf<'_>, main: &mut MainConf) -> Result<(), C
         )
     })?;
     let size = conf.size(size)?;
-    let memory = conf.shared_memory::<Download>(name, size)?;
+    let memory = conf.shared_memory(name, size)?;
     let name = String::from_utf8_lossy(name).into_owned();
     main.zones.push(Rc::new(Zone::new(name, memory, size)));
     Ok(())

@@ -7,9 +7,10 @@ use nginx_download_core::explain;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
-use super::{Endpoint, LocConf, MainConf, cache, intercept, signature, storage, view};
+use super::{Endpoint, Format, LocConf, MainConf, cache, intercept, signature, storage, view};
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Context, Directive, Setter, Template};
+use crate::tally::Tally;
 
 const ANYWHERE: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::If];
 
@@ -198,6 +199,16 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
             once(&mut location.endpoint, Endpoint::Revoke)
         }),
     },
+    Directive {
+        name: c"download_status",
+        contexts: &[Context::Location],
+        arguments: (0, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let format = status_format(conf)?;
+            Tally::declare(conf, &conf.main_conf::<Download>().tally)?;
+            once(&mut location.endpoint, Endpoint::Status(format))
+        }),
+    },
 ];
 
 pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Set {
@@ -231,6 +242,18 @@ pub(super) fn variables(value: &[u8]) -> impl Iterator<Item = String> {
         let rest = rest.strip_prefix(b"{").unwrap_or(rest);
         let is_name = |c: &&u8| c.is_ascii_alphanumeric() || **c == b'_';
         rest.iter().take_while(is_name).copied().map(char::from).collect()
+    })
+}
+
+/// `[format=json|prometheus|html]`
+fn status_format(conf: &Conf<'_>) -> Result<Format, ConfError> {
+    let argument = match conf.arguments()[..] {
+        [] => return Ok(Format::default()),
+        [argument, ..] => argument,
+    };
+    argument.strip_prefix(b"format=").and_then(Format::parse).ok_or_else(|| {
+        let argument = argument.escape_ascii();
+        format!("\"{argument}\": format=json, format=prometheus or format=html is expected").into()
     })
 }
 

@@ -1,5 +1,6 @@
 //! `download`: how a location finds its file.
 
+use nginx_download_core::counters;
 use nginx_download_core::path::Directory;
 
 use super::storage::{directory, existing_directory};
@@ -43,15 +44,15 @@ pub(crate) enum Names {
 }
 
 impl View {
-    /// The value of `$download_view`.
-    pub(crate) fn name(&self) -> &'static str {
+    /// What it is called, if it is one.
+    pub(crate) fn name(&self) -> Option<counters::View> {
         match self {
-            Self::Object(_) => "object",
-            Self::Storage { .. } => "storage",
-            Self::Path { .. } => "path",
-            Self::Http(_) => "http",
-            Self::Virtual(_) => "virtual",
-            Self::Off => "off",
+            Self::Object(_) => Some(counters::View::Object),
+            Self::Storage { .. } => Some(counters::View::Storage),
+            Self::Path { .. } => Some(counters::View::Path),
+            Self::Http(_) => Some(counters::View::Http),
+            Self::Virtual(_) => Some(counters::View::Virtual),
+            Self::Off => None,
         }
     }
 }

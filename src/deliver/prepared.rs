@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use nginx_download_core::counters::View;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
 use nginx_download_core::path::RelativePath;
@@ -45,7 +46,7 @@ impl Prepared {
             return Ok(None);
         }
         let granted = Granted { grant: grant.clone(), cookies: Vec::new() };
-        let exchange = Exchange::new("");
+        let exchange = Exchange::new(View::Object);
         let mut metadata = Metadata::new(request, &exchange, Some(granted))?;
         metadata.make(request.response(), path.file_name())?;
         Ok(Some(Self {

@@ -97,6 +97,9 @@ impl Order {
         let cut = if self.cut { ", transfers cut" } else { "" };
         let text = format_args!("download_revoke:{names}: {count} forgotten{cut}");
         request.log(Level::Notice, 0, text);
+        if let Some(tally) = request.main_conf().tally.get() {
+            tally.revoked(count);
+        }
         count
     }
 

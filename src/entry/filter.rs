@@ -57,8 +57,13 @@ pub(crate) fn header(request: Request<'_>, exchange: &Exchange) -> Result<(), St
 pub(crate) fn body(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
     match &*exchange.watch.borrow() {
         Some(watch) if watch.is_cut() => {
-            let text = format_args!("download {}: cut, as the grant was revoked", exchange.view);
-            request.log(Level::Info, 0, text);
+            let view = exchange.view.label();
+            request.log(
+                Level::Info,
+                0,
+                format_args!("download {view}: cut, as the grant was revoked"),
+            );
+            exchange.cut.set(true);
             Err(Status::ERROR)
         }
         _ => Ok(()),

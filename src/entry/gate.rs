@@ -1,6 +1,6 @@
 //! Right before a request is answered, by whomever: proxy_pass, the static module, ours.
 
-use nginx_download_core::header;
+use nginx_download_core::{counters, header};
 
 use crate::config::{Signature, View};
 use crate::exchange::Exchange;
@@ -24,7 +24,7 @@ pub(crate) fn before_content(request: Request<'_>) -> Result<(), Status> {
 fn check(request: Request<'_>, signature: &Signature) -> Result<(), Status> {
     let exchange = match request.exchange() {
         Some(exchange) => exchange,
-        None => request.begin(Exchange::new("signed"))?,
+        None => request.begin(Exchange::new(counters::View::Signed))?,
     };
     decide::signed::check(request, exchange, signature)
         .map_err(|refusal| refusal.conclude(request, exchange))

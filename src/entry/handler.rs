@@ -14,12 +14,12 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
     if let Some(endpoint) = request.loc_conf().endpoint {
         return endpoint::handle(request, endpoint);
     }
-    let view = match request.loc_conf().view.as_ref() {
+    let (view, name) = match request.loc_conf().view.as_ref().map(|view| (view, view.name())) {
         // `download off` in an `if` block of a location that has a view.
-        None | Some(View::Off) => return Status::DECLINED,
-        Some(view) => view,
+        None | Some((_, None)) => return Status::DECLINED,
+        Some((view, Some(name))) => (view, name),
     };
-    let exchange = Exchange::new(view.name());
+    let exchange = Exchange::new(name);
     if let Some(earlier) = request.exchange()
         && !request.is_error_page()
     {

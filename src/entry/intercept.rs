@@ -1,6 +1,7 @@
 //! Responses of ordinary proxied locations that refer to a file, by X-Accel-Redirect, X-Sendfile
 //! or one of their kin: the file is sent in the app's stead, with the app's header fields.
 
+use nginx_download_core::counters::View;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media;
@@ -65,7 +66,7 @@ fn refuse_cached(request: Request<'_>, exchange: &Exchange) -> Status {
 
 /// An app that was reached by a reference of another may refer to a file in its turn.
 fn begin(request: Request<'_>) -> Result<&Exchange, NoMemory> {
-    let exchange = Exchange::new("intercept");
+    let exchange = Exchange::new(View::Intercept);
     if let Some(earlier) = request.exchange()
         && !request.is_error_page()
     {

@@ -7,7 +7,8 @@ use core::ffi::{c_char, c_void};
 use nginx_sys::{
     ngx_array_push, ngx_conf_t, ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t,
     ngx_http_core_module, ngx_http_handler_pt, ngx_http_module_t, ngx_http_phase_t,
-    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t,
+    ngx_http_phases, ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
+    ngx_http_request_t, ngx_int_t, ngx_module_t,
 };
 
 use super::conf::{Conf, ConfError, Directive};
@@ -46,9 +47,6 @@ pub(crate) trait HttpModule: Sized + 'static {
         child: &mut Self::LocConf,
     ) -> Result<(), ConfError>;
 
-    /// Makes new shared memory ready for use. `false`: it cannot be.
-    fn format_shared(memory: &mut [u8]) -> bool;
-
     /// Answers a request; runs in the content phase.
     fn handle(request: Request<'_, Self>) -> Status;
 
@@ -67,6 +65,12 @@ pub(crate) trait HttpModule: Sized + 'static {
 
     /// Sees each request right before it is answered.
     fn before_content(request: Request<'_, Self>) -> Result<(), Status>;
+
+    /// Does anybody need [`HttpModule::log`]?
+    fn has_log(main: &Self::MainConf) -> bool;
+
+    /// Sees each request of a client once it is over, with what is remembered of it.
+    fn log(request: Request<'_, Self>, exchange: &Self::Exchange);
 }
 
 /// The callbacks that nginx is given.
@@ -106,32 +110,60 @@ unsafe extern "C" fn preconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx
 }
 
 unsafe extern "C" fn postconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx_int_t {
-    // SAFETY: nginx passes the configuration that it has read; the core module's main
-    // configuration has an array of handlers for each phase.
-    unsafe {
+    // SAFETY: nginx passes the configuration that it has read.
+    let installed = unsafe {
         let conf = Conf::from_raw(cf);
-        if !M::has_before_content(conf.main_conf::<M>()) {
-            return Status::OK.0;
-        }
+        let main = conf.main_conf::<M>();
+        let before_content = !M::has_before_content(main)
+            || install(cf, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, precontent_handler::<M>);
+        let log =
+            !M::has_log(main) || install(cf, ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler::<M>);
+        before_content && log
+    };
+    if installed { Status::OK.0 } else { Status::ERROR.0 }
+}
+
+/// Adds a handler to a phase. `false`: memory is out.
+///
+/// # Safety
+/// `cf` is the configuration that nginx has read.
+unsafe fn install(cf: *mut ngx_conf_t, phase: ngx_http_phases, handler: PhaseHandler) -> bool {
+    // SAFETY: handed on to the caller; the core module's main configuration has an array of
+    // handlers for each phase.
+    unsafe {
         let ctx = (*cf).ctx.cast::<ngx_http_conf_ctx_t>();
         let core = *(*ctx).main_conf.add(ngx_http_core_module.ctx_index);
         let core = core.cast::<ngx_http_core_main_conf_t>();
         let phases = (&raw mut (*core).phases).cast::<ngx_http_phase_t>();
-        let phase = phases.add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE as usize);
+        let phase = phases.add(phase as usize);
         let slot = ngx_array_push(&raw mut (*phase).handlers).cast::<ngx_http_handler_pt>();
         if slot.is_null() {
-            return Status::ERROR.0;
+            return false;
         }
-        slot.write(Some(precontent_handler::<M>));
+        slot.write(Some(handler));
     }
-    Status::OK.0
+    true
 }
+
+type PhaseHandler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
 
 unsafe extern "C" fn precontent_handler<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx passes a live request that stays live during the call.
     let request = unsafe { Request::<M>::from_raw(r) };
     let done = guard::shield(Err(Status::INTERNAL_SERVER_ERROR), || M::before_content(request));
     done.map_or_else(|status| status.0, |()| Status::DECLINED.0)
+}
+
+/// nginx's log phase, which subrequests get to as well where `log_subrequest` is on.
+unsafe extern "C" fn log_handler<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx passes a live request, whose pool is destroyed only after this phase.
+    let request = unsafe { Request::<M>::from_raw(r) };
+    if request.is_main()
+        && let Some(exchange) = request.exchange()
+    {
+        guard::shield((), || M::log(request, exchange));
+    }
+    Status::OK.0
 }
 
 unsafe extern "C" fn create<T: Default + 'static>(cf: *mut ngx_conf_t) -> *mut c_void {

@@ -21,7 +21,7 @@ pub(crate) struct Pool<'p> {
 }
 
 /// What stands in front of each Rust value that a pool owns, so that one cleanup handler serves
-/// all types and [`Pool::find`] can tell them apart.
+/// all types and [`Pool::all`] can tell them apart.
 #[repr(C)]
 struct Owned<T> {
     header: OwnedHeader,
@@ -109,24 +109,30 @@ impl<'p> Pool<'p> {
 
     /// The youngest value of type `T` that this pool owns and that `accept` accepts.
     pub(crate) fn find<T: 'static>(self, accept: impl Fn(&T) -> bool) -> Option<&'p T> {
-        // SAFETY: the pool is live, and so is its list of cleanups; an entry with our handler
-        // carries an `OwnedHeader`, which tells whether a `T` follows.
-        unsafe {
-            let mut cleanup: *mut ngx_pool_cleanup_t = (*self.as_ptr()).cleanup;
-            while !cleanup.is_null() {
-                if (*cleanup).handler.is_some_and(|h| ptr::fn_addr_eq(h, RELEASE)) {
-                    let header = (*cleanup).data.cast::<OwnedHeader>();
-                    if (*header).type_id == TypeId::of::<T>() {
-                        let value = &(*header.cast::<Owned<T>>()).value;
-                        if accept(value) {
-                            return Some(value);
+        self.all().find(|value| accept(value))
+    }
+
+    /// The values of type `T` that this pool owns, the youngest first.
+    pub(crate) fn all<T: 'static>(self) -> impl Iterator<Item = &'p T> {
+        // SAFETY: the pool is live.
+        let mut cleanup: *mut ngx_pool_cleanup_t = unsafe { (*self.as_ptr()).cleanup };
+        core::iter::from_fn(move || {
+            // SAFETY: the pool is live, and so is its list of cleanups, which grows at its head
+            // only; an entry with our handler carries an `OwnedHeader`, which tells whether a `T`
+            // follows.
+            unsafe {
+                while let Some(entry) = cleanup.as_ref() {
+                    cleanup = entry.next;
+                    if entry.handler.is_some_and(|h| ptr::fn_addr_eq(h, RELEASE)) {
+                        let header = entry.data.cast::<OwnedHeader>();
+                        if (*header).type_id == TypeId::of::<T>() {
+                            return Some(&(*header.cast::<Owned<T>>()).value);
                         }
                     }
                 }
-                cleanup = (*cleanup).next;
             }
-        }
-        None
+            None
+        })
     }
 }
 

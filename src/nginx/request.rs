@@ -207,6 +207,22 @@ impl<'r, M> Request<'r, M> {
         u64::try_from(sent).unwrap_or(0).saturating_sub(header as u64)
     }
 
+    /// The status that the client got: nginx's `$status`. 0 where it got none.
+    pub(crate) fn final_status(self) -> u16 {
+        // SAFETY: the request is live.
+        let (error, status) = unsafe {
+            let r = self.as_ptr();
+            ((*r).err_status, (*r).headers_out.status)
+        };
+        (if error != 0 { error } else { status }) as u16
+    }
+
+    /// Did the response go out to its end: nginx's `$request_completion`?
+    pub(crate) fn is_complete(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { bits::NGX_HTTP_REQUEST_REQUEST_COMPLETE.is_set(self.as_ptr()) }
+    }
+
     /// Is it what a client asked for, not a part of something else?
     pub(crate) fn is_main(self) -> bool {
         // SAFETY: the request is live.
@@ -265,8 +281,13 @@ impl<'r, M: HttpModule> Request<'r, M> {
                 return None;
             }
         }
-        let kept = self.pool().find::<Kept<M>>(|kept| kept.request == self.as_ptr())?;
-        Some(&kept.exchange)
+        self.exchanges().next()
+    }
+
+    /// All that [`Request::begin`] remembered, the youngest first.
+    pub(crate) fn exchanges(self) -> impl Iterator<Item = &'r M::Exchange> {
+        let kept = self.pool().all::<Kept<M>>();
+        kept.filter(move |kept| kept.request == self.as_ptr()).map(|kept| &kept.exchange)
     }
 
     /// The exchange of this request or of the nearest one that it is a part of.
@@ -298,6 +319,18 @@ pub(crate) fn now_sec() -> u64 {
     // SAFETY: nginx sets the pointer before it runs any module, and always to a valid time.
     let sec = unsafe { (*(&raw const nginx_sys::ngx_cached_time).read_volatile()).sec };
     u64::try_from(sec).unwrap_or(0)
+}
+
+/// The version of nginx that the module was built against, and so of the one that it runs in.
+pub(crate) const NGINX_VERSION: &str = match nginx_sys::NGINX_VERSION.to_str() {
+    Ok(version) => version,
+    Err(_) => "",
+};
+
+/// Which worker this is, from 0.
+pub(crate) fn worker() -> usize {
+    // SAFETY: nginx sets it as the worker starts.
+    unsafe { (&raw const nginx_sys::ngx_worker).read() }
 }
 
 /// Milliseconds of a clock that never goes back, as of the last turn of the event loop.

@@ -232,6 +232,18 @@ impl<'m> Table<'m> {
         self.len() == 0
     }
 
+    /// How many blocks there are.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        self.blocks as usize
+    }
+
+    /// How many of them records take.
+    #[must_use]
+    pub fn blocks_used(&self) -> usize {
+        self.get32(at::USED) as usize
+    }
+
     /// What is known of `key`. Where the app has to be asked, and nobody does, the caller gets the
     /// claim that is valid until `claim_until`, if it wants one. `waits_since` is for one that has
     /// waited for the answer.

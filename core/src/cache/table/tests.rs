@@ -49,6 +49,25 @@ fn what_is_put_in_comes_out() {
 }
 
 #[test]
+fn blocks_in_use() {
+    let mut memory = memory(64 * 1024);
+    let mut table = table(&mut memory);
+    let blocks = table.blocks();
+    assert!(blocks * BLOCK <= 64 * 1024 && blocks * BLOCK >= 48 * 1024, "{blocks}");
+    assert_eq!(table.blocks_used(), 0);
+    put(&mut table, "one", b"v", &[], FOREVER);
+    assert_eq!(table.blocks_used(), 1);
+    put(&mut table, "three", &[b'v'; 2 * BLOCK], &[], FOREVER);
+    assert_eq!(table.blocks_used(), 4);
+    put(&mut table, "three", b"v", &[], FOREVER);
+    assert_eq!(table.blocks_used(), 2);
+    for name in 0..1000 {
+        put(&mut table, &name.to_string(), b"v", &[], FOREVER);
+    }
+    assert_eq!((table.blocks_used(), table.blocks(), table.len()), (blocks, blocks, blocks));
+}
+
+#[test]
 fn keys_are_compared_in_full() {
     let mut memory = memory(64 * 1024);
     let mut table = table(&mut memory);

@@ -1,0 +1,91 @@
+//! `download_status`: what was counted, as JSON, for Prometheus, or on a page for people.
+
+use nginx_download_core::counters::{Snapshot, ZoneState};
+use nginx_download_core::query;
+
+use crate::Request;
+use crate::config::{Format, MainConf};
+use crate::nginx::{Body, Method, NGINX_VERSION, NoMemory, Status, now_sec};
+use crate::tally::Tally;
+
+pub(crate) fn handle(request: Request<'_>, default: Format) -> Status {
+    if !matches!(request.method(), Method::Get | Method::Head) {
+        return match request.response().set(b"Allow", b"GET, HEAD") {
+            Ok(()) => Status::http(405),
+            Err(failed) => failed.into(),
+        };
+    }
+    if let Err(status) = request.discard_body() {
+        return status;
+    }
+    answer(request, default).unwrap_or_else(Status::from)
+}
+
+fn answer(request: Request<'_>, default: Format) -> Result<Status, NoMemory> {
+    let main = request.main_conf();
+    let Some(tally) = main.tally.get() else { return Ok(Status::INTERNAL_SERVER_ERROR) };
+    let Some(format) = wanted(request.args(), default) else {
+        let why = b"{\"error\": \"format=json, format=prometheus or format=html is expected\"}\n";
+        return send(request, 400, JSON, why);
+    };
+    match format {
+        Format::Json => send(request, 200, JSON, snapshot(main, tally).to_json().as_bytes()),
+        Format::Prometheus => {
+            send(request, 200, PROMETHEUS, snapshot(main, tally).to_prometheus().as_bytes())
+        }
+        Format::Html => Ok(Status::http(404)),
+    }
+}
+
+/// The format that the query asks for; the last one counts. Other arguments are somebody else's.
+fn wanted(args: &[u8], default: Format) -> Option<Format> {
+    let mut wanted = Some(default);
+    for argument in query::arguments(args).filter(|argument| argument.is(b"format")) {
+        wanted = query::decode(argument.value).ok().and_then(|value| Format::parse(&value));
+    }
+    wanted
+}
+
+fn snapshot<'m>(main: &'m MainConf, tally: &Tally) -> Snapshot<'m> {
+    let (failures, denials) = tally.last();
+    let zones = main.zones.iter().map(|zone| {
+        let state = zone.with(|table| ZoneState {
+            decisions: table.len() as u64,
+            blocks_used: table.blocks_used() as u64,
+            blocks: table.blocks() as u64,
+            ..ZoneState::default()
+        });
+        ZoneState { name: zone.name(), size: zone.size() as u64, ..state.unwrap_or_default() }
+    });
+    Snapshot {
+        module: env!("CARGO_PKG_VERSION"),
+        nginx: NGINX_VERSION,
+        now: now_sec(),
+        sums: tally.sums(),
+        zones: zones.collect(),
+        failures,
+        denials,
+    }
+}
+
+/// A media type with parameters, and its length without them.
+type MediaType = (&'static [u8], usize);
+
+const JSON: MediaType = (b"application/json", 16);
+const PROMETHEUS: MediaType = (b"text/plain; version=0.0.4; charset=utf-8", 10);
+
+fn send(
+    request: Request<'_>,
+    status: u16,
+    (media_type, essence): MediaType,
+    body: &[u8],
+) -> Result<Status, NoMemory> {
+    let response = request.response();
+    response.set_status(status);
+    response.keep_status();
+    response.set(b"Cache-Control", b"no-store")?;
+    response.set(b"X-Content-Type-Options", b"nosniff")?;
+    response.set_content_type(media_type, essence);
+    response.set_length(body.len() as u64);
+    Ok(response.send(Body::Memory(request.pool().copy(body)?)))
+}
