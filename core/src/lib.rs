@@ -17,6 +17,7 @@ pub mod etag;
 pub mod failure;
 pub mod grant;
 pub mod header;
+pub mod health;
 pub mod media;
 pub mod path;
 pub mod query;
