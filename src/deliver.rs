@@ -195,7 +195,8 @@ pub(crate) fn in_place(
     Ok(version::send(response, Body::File(file), &Anew)?)
 }
 
-fn open<'r, P: Borrow<RelativePath>>(
+/// Opens a file on disk; the name of a temporary one goes.
+pub(crate) fn open<'r, P: Borrow<RelativePath>>(
     request: Request<'r>,
     disk: &Disk<'_, P>,
 ) -> Result<OpenFile<'r>, Refusal> {

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
-use super::{Endpoint, LocConf, MainConf, cache, intercept, signature, storage, view};
+use super::{Endpoint, LocConf, MainConf, cache, health, intercept, signature, storage, view};
 use crate::Download;
-use crate::nginx::{Conf, ConfError, Context, Directive, Setter, Template};
+use crate::nginx::{ANY_NUMBER, Conf, ConfError, Context, Directive, Setter, Template};
 
 const ANYWHERE: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::If];
 
@@ -179,6 +179,15 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         arguments: (0, 0),
         set: Setter::Location(|_, location: &mut LocConf| {
             once(&mut location.endpoint, Endpoint::Revoke)
+        }),
+    },
+    Directive {
+        name: c"download_health",
+        contexts: &[Context::Location],
+        arguments: (0, ANY_NUMBER),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let declared = health::parse(conf)?;
+            once(&mut location.endpoint, Endpoint::Health(declared))
         }),
     },
 ];

@@ -11,7 +11,7 @@ use crate::refusal::{Outcome, Refusal};
 use crate::{Request, decide, deliver, endpoint, locate};
 
 pub(crate) fn handle(request: Request<'_>) -> Status {
-    if let Some(endpoint) = request.loc_conf().endpoint {
+    if let Some(endpoint) = &request.loc_conf().endpoint {
         return endpoint::handle(request, endpoint);
     }
     let view = match request.loc_conf().view.as_ref() {
