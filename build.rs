@@ -29,6 +29,7 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
             "header_sent",
             "done",
             "error_page",
+            "filter_finalize",
             "root_tested",
             "allow_ranges",
             "disable_not_modified",
@@ -204,7 +205,12 @@ const FIELDS: &[(&str, &[&str])] = &[
     ),
     ("ngx_http_variable_t", &["get_handler", "data", "flags"]),
     ("ngx_http_conf_ctx_t", &["main_conf", "srv_conf", "loc_conf"]),
-    ("ngx_http_core_srv_conf_t", &["server_name"]),
+    ("ngx_http_core_srv_conf_t", &["server_names"]),
+    ("ngx_http_core_main_conf_t", &["ports"]),
+    ("ngx_http_conf_port_t", &["addrs"]),
+    ("ngx_http_conf_addr_t", &["opt", "servers"]),
+    ("ngx_http_listen_opt_t", &["addr_text"]),
+    ("ngx_http_server_name_t", &["name"]),
 ];
 
 fn main() {

@@ -56,9 +56,12 @@ pub(crate) struct LocConf {
     rules: Option<Rc<Vec<Rule<String>>>>,
     grant_max_size: Option<usize>,
     intercept: Option<Intercept>,
+    explain: Option<Template>,
     /// `None` inside: off.
     signature: Option<Option<Rc<Signature>>>,
     caching: Caching,
+    /// The location and those around it, in words.
+    place: String,
     /// What comes of `caching`.
     cache: Option<Cache>,
     /// What the location is instead of a download.
@@ -88,6 +91,11 @@ impl LocConf {
     /// What responses of apps are intercepted for.
     pub(crate) fn intercept(&self) -> Intercept {
         self.intercept.unwrap_or_default()
+    }
+
+    /// Whether requests explain themselves, if anybody may ask for that.
+    pub(crate) fn explain(&self) -> Option<&Template> {
+        self.explain.as_ref()
     }
 
     /// How links are checked, if they must be signed.
@@ -158,6 +166,7 @@ pub(crate) fn merge(
     child.options.inherit(&parent.options);
     child.grant_max_size = child.grant_max_size.or(parent.grant_max_size);
     child.intercept = child.intercept.or(parent.intercept);
+    child.explain = child.explain.or(parent.explain);
     if child.signature.is_none() {
         child.signature.clone_from(&parent.signature);
     }
@@ -195,11 +204,17 @@ pub(crate) fn merge(
 /// A cache is for locations that ask. One that is named in a location must be sound, whether it is
 /// of use there or not.
 fn merge_cache(conf: &Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
-    let named_here = child.caching.names_zone() && !conf.location().name().is_empty();
+    let location = conf.location();
+    let named_here = child.caching.names_zone() && !location.name().is_empty();
     child.caching.inherit(&parent.caching);
-    if named_here || matches!(child.view, Some(View::Object(_))) {
-        child.cache = child.caching.resolve(conf)?;
-    }
+    let own = format!("{:?} {}\n", location.kind(), location.name().escape_ascii());
+    child.place = parent.place.clone() + &own;
+    let ask = match &child.view {
+        Some(View::Object(ask)) => ask.text.as_slice(),
+        _ if named_here => b"",
+        _ => return Ok(()),
+    };
+    child.cache = child.caching.resolve(conf, child.place.as_bytes(), ask)?;
     Ok(())
 }
 

@@ -19,12 +19,12 @@ pub(crate) use metadata::{AppResponse, Metadata};
 pub(crate) use prepared::Prepared;
 use version::{Anew, Words};
 
-use crate::Request;
 use crate::config::Storage;
 use crate::exchange::{Below, Exchange, Place};
 use crate::locate::{Disk, Target};
 use crate::nginx::{Body, NoMemory, OpenFile, Response};
 use crate::refusal::{Outcome, Refusal};
+use crate::{Request, explain};
 
 /// What the app granted, and the cookies that it set on the occasion. They go out with the
 /// file, and not with the error page of a file that is not there.
@@ -76,7 +76,7 @@ pub(crate) fn deliver<'r>(
             let disk = remember_disk(exchange, disk)?;
             let metadata = said.of(request, exchange, disk.path.file_name())?;
             let describe = |response| metadata.describe(response, disk.path.file_name());
-            from_disk(request, &disk, &metadata, &Anew, describe)
+            from_disk(request, exchange, &disk, &metadata, &Anew, describe)
         }
         Target::Location { storage, uri, args } => {
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
@@ -85,6 +85,9 @@ pub(crate) fn deliver<'r>(
             let redirected = request.pool().copy(&uri)?;
             let args = request.pool().copy(&args)?;
             remember(exchange, storage, None, Below::Uri(uri))?;
+            if explain::is_on(exchange) {
+                return Ok(explain::instead_of_redirect(request, exchange));
+            }
             Ok(request.redirect(redirected, args))
         }
         Target::Remote { storage, url, via } => {
@@ -95,6 +98,9 @@ pub(crate) fn deliver<'r>(
             let _ = exchange.url.set(url);
             let redirected = request.pool().copy(&via)?;
             remember(exchange, Some(storage), None, Below::Uri(via))?;
+            if explain::is_on(exchange) {
+                return Ok(explain::instead_of_redirect(request, exchange));
+            }
             Ok(request.redirect(redirected, b""))
         }
         Target::Memory(bytes) => {
@@ -103,7 +109,7 @@ pub(crate) fn deliver<'r>(
             let response = request.response();
             response.set_file(bytes.len() as u64, None);
             metadata.describe(response, b"")?;
-            Ok(version::send(response, Body::Memory(bytes), &Anew)?)
+            send(request, exchange, Body::Memory(bytes), &Anew)
         }
     }
 }
@@ -157,7 +163,7 @@ pub(crate) fn parts<'r>(
     response.set_file(total, Some(modified));
     response.allow_one_range();
     metadata.describe(response, name)?;
-    Ok(version::send(response, Body::Parts(opened), &Anew)?)
+    send(request, exchange, Body::Parts(opened), &Anew)
 }
 
 /// Sends a file from disk in an app's stead, with the app's header fields, which stand in the
@@ -192,7 +198,20 @@ pub(crate) fn in_place(
     if response.etag().is_none() {
         version::tag(response, file.modified(), file.size(), &Anew)?;
     }
-    Ok(version::send(response, Body::File(file), &Anew)?)
+    send(request, exchange, Body::File(file), &Anew)
+}
+
+/// Sends the response, or an account of it.
+fn send<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    body: Body<'r>,
+    words: &impl Words,
+) -> Outcome {
+    if explain::is_on(exchange) {
+        return Ok(explain::instead_of_file(request, exchange));
+    }
+    Ok(version::send(request.response(), body, words)?)
 }
 
 /// Opens a file on disk; the name of a temporary one goes.
@@ -231,6 +250,7 @@ fn remember_disk<'x, 'r: 'x>(
     disk: Disk<'r>,
 ) -> Result<Disk<'x, &'x RelativePath>, Refusal> {
     let Disk { storage, root, path, symlinks, temporary } = disk;
+    let temporary = temporary && !explain::is_on(exchange);
     remember(exchange, storage, Some(root), Below::Path(path))?;
     match exchange.place.get() {
         Some(Place { path: Below::Path(path), .. }) => {
@@ -244,6 +264,7 @@ fn remember_disk<'x, 'r: 'x>(
 /// without copies.
 fn from_disk<'r>(
     request: Request<'r>,
+    exchange: &Exchange,
     disk: &Disk<'_, &RelativePath>,
     metadata: &Metadata,
     words: &impl Words,
@@ -257,5 +278,5 @@ fn from_disk<'r>(
         version::tag(response, file.modified(), file.size(), words)?;
     }
     describe(response)?;
-    Ok(version::send(response, Body::File(file), words)?)
+    send(request, exchange, Body::File(file), words)
 }

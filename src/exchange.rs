@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use nginx_download_core::disposition;
+use nginx_download_core::explain::Explanation;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::path::RelativePath;
 use nginx_download_core::signature::Claims;
@@ -103,12 +104,16 @@ pub(crate) struct Exchange {
     pub(crate) memo: RefCell<Option<Memo>>,
     /// When the request began to wait for an answer that another one asked for, in milliseconds.
     pub(crate) waits_since: Cell<Option<u64>>,
+    /// How often a grant was revoked while it was asked for.
+    pub(crate) revoked: Cell<u32>,
     /// Its place among those that wait.
     pub(crate) queued: RefCell<Option<Queued>>,
     /// What the transfer depends on.
     pub(crate) watch: RefCell<Option<Watch>>,
     /// What a signed link says of the file.
     pub(crate) claims: OnceCell<Claims>,
+    /// The account that `download_explain` asks for.
+    pub(crate) account: OnceCell<Box<RefCell<Explanation>>>,
 }
 
 impl Exchange {
@@ -128,9 +133,11 @@ impl Exchange {
             pending: RefCell::default(),
             memo: RefCell::default(),
             waits_since: Cell::default(),
+            revoked: Cell::default(),
             queued: RefCell::default(),
             watch: RefCell::default(),
             claims: OnceCell::new(),
+            account: OnceCell::new(),
         }
     }
 

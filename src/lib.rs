@@ -14,6 +14,7 @@ mod deliver;
 mod endpoint;
 mod entry;
 mod exchange;
+mod explain;
 mod locate;
 mod modules;
 mod nginx;

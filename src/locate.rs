@@ -11,10 +11,10 @@ use nginx_download_core::reference::{self, Accel, Convention, Part, ReferenceErr
 use nginx_download_core::rule;
 use nginx_download_core::url::{self, UrlError};
 
-use crate::Request;
 use crate::config::{Storage, Where};
 use crate::nginx::Symlinks;
 use crate::refusal::Refusal;
+use crate::{Request, explain};
 
 /// A file on disk, below a root. `P` is its path, owned or borrowed.
 pub(crate) struct Disk<'r, P = RelativePath> {
@@ -143,6 +143,7 @@ pub(crate) fn in_root<'r>(root: &'r Directory, path: &[u8]) -> Result<Target<'r>
 
 /// A path that the app knows, by the first `download_rule` that covers it.
 fn by_rule<'r>(request: Request<'r>, path: Vec<u8>) -> Result<Target<'r>, Refusal> {
+    explain::held_against_rules(request, &path);
     match rule::first_match(request.loc_conf().rules(), absolute(path)?) {
         Ok((rule, rest)) => Ok(placed(storage(request, rule.storage.as_bytes())?, rest)),
         Err(path) => {
@@ -264,6 +265,7 @@ fn by_uri<'r>(request: Request<'r>, uri: Vec<u8>, args: Vec<u8>) -> Result<Targe
     if path == b"/" {
         return Ok(Target::Location { storage: None, uri: path, args });
     }
+    explain::held_against_rules(request, &path);
     match rule::first_match(request.loc_conf().rules(), absolute(path)?) {
         Ok((_, rest)) if is_folder => {
             Err(bad_path(Failure::OutsideRoot, rest.as_bytes(), &PathError::Directory))

@@ -18,6 +18,7 @@ mod pool;
 mod read;
 mod request;
 mod response;
+mod server;
 mod shm;
 mod sleep;
 mod small;

@@ -5,9 +5,9 @@ use std::fmt::{self, Display};
 
 use nginx_download_core::failure::{Failure, Severity};
 
-use crate::Request;
 use crate::exchange::Exchange;
 use crate::nginx::{Level, NoMemory, OpenError, Status, worker_uid};
+use crate::{Request, explain};
 
 /// Why a request gets no file, with the particulars for the error log.
 #[derive(Debug)]
@@ -24,26 +24,30 @@ impl Refusal {
         Self { failure, detail: detail.into(), errno: 0 }
     }
 
-    /// What it is.
-    pub(crate) fn failure(&self) -> Failure {
-        self.failure
-    }
-
     /// Is it that the app does not answer, or fails itself?
     pub(crate) fn is_app_down(&self) -> bool {
         self.failure.is_app_down()
+    }
+
+    /// What failed.
+    pub(crate) fn failure(&self) -> Failure {
+        self.failure
     }
 
     /// Logs the refusal and gives the status for nginx to make a response of.
     pub(crate) fn conclude(self, request: Request<'_>, exchange: &Exchange) -> Status {
         let failure = self.failure;
         self.note(request, exchange);
+        if explain::is_on(exchange) {
+            return explain::instead_of_status(request, exchange, failure.status());
+        }
         Status::http(failure.status())
     }
 
     /// Logs the refusal; the response is somebody else's business.
     pub(crate) fn note(self, request: Request<'_>, exchange: &Exchange) {
         exchange.failure.set(Some(self.failure));
+        explain::refused(exchange, self.failure, &self.detail, self.errno);
         let level = match self.failure.severity() {
             Severity::Info => Level::Info,
             Severity::Error => Level::Error,

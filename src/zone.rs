@@ -30,6 +30,19 @@ pub(crate) enum Signal {
     Cut,
 }
 
+/// How often each was raised; to be read before what it is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signals {
+    pub(crate) forgotten: u64,
+    pub(crate) cut: u64,
+}
+
+impl Signals {
+    pub(crate) fn of(zone: &Zone) -> Self {
+        Self { forgotten: zone.signal(Signal::Forgotten), cut: zone.signal(Signal::Cut) }
+    }
+}
+
 impl Zone {
     /// A zone over `memory`, of `size` bytes.
     pub(crate) fn new(name: String, memory: SharedMemory, size: usize) -> Self {

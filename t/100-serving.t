@@ -835,6 +835,21 @@ If-Match: "x"
 
 
 
+=== as the page of an error
+--- config
+location /gone/download { error_page 404 /download/ten.txt; return 404; }
+location /gone/static { error_page 404 /static/ten.txt; return 404; }
+location /sorry/download { error_page 404 =200 /download/ten.txt; return 404; }
+location /sorry/static { error_page 404 =200 /static/ten.txt; return 404; }
+--- init
+for my $page ('/gone', '/sorry') {
+    my ($download, $static) = map { without_chance(raw(GET("$page/$_"))) } 'download', 'static';
+    like($static, qr/\r\n\r\n0123456789\z/, "$page: the file");
+    is($download, $static, "$page: the same");
+}
+
+
+
 === keepalive and server_tokens of the location
 --- both
 keepalive_timeout 0; server_tokens off;

@@ -195,6 +195,7 @@ my (undef, $port) = ports();
 my $url = "http://127.0.0.1:$port/dl/ok";
 my @h2 = '--http2-prior-knowledge';
 is(curl(@h2, "$url/ten.txt")->{body}, $ten, 'GET');
+is(join('|', curl(@h2, "$url/ten.txt")->{head} =~ /^last-modified: (.*?)\r?$/mig), 'Tue, 02 Jan 2024 03:04:05 GMT', 'its date, once');
 is(curl(@h2, "$url/empty")->{said}, '2 200 0', 'empty');
 is(curl(@h2, '-I', "$url/ten.txt")->{said}, '2 200 0', 'HEAD');
 is(curl(@h2, "$url/missing")->{said} =~ s/ \d+$//r, '2 404', 'missing');

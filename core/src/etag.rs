@@ -57,11 +57,12 @@ impl FileTag {
     }
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 #[inline]
 fn hexadecimal_from_the_end(mut number: u64, push: &mut impl FnMut(u8)) {
     loop {
-        let digit = (number & 0xf) as u8;
-        push(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+        push(DIGITS.get((number & 0xf) as usize).copied().unwrap_or_default());
         number >>= 4;
         if number == 0 {
             return;

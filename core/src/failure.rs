@@ -21,6 +21,8 @@ pub enum Failure {
     LinkNotYet,
     /// The app said 4xx.
     Denied,
+    /// The grant was revoked while it was given, each time anew.
+    Revoked,
     /// The app said 3xx: to a login page, say.
     Redirected,
     /// The app said 5xx.
@@ -122,6 +124,7 @@ table! {
     LinkExpired     "link_expired"     403  Info   Client;
     LinkNotYet      "link_not_yet"     403  Info   Client;
     Denied          "denied"           403  Info   Client;
+    Revoked         "revoked"          403  Info   App;
     Redirected      "redirected"       302  Info   Client;
     AppError        "app_error"        502  Error  App;
     AppTimeout      "app_timeout"      504  Error  App;
@@ -150,6 +153,18 @@ impl Failure {
     /// All failures, in the order of the reference.
     pub fn all() -> impl Iterator<Item = Self> {
         ALL.iter().copied()
+    }
+
+    /// Its place in the table; for as long as the process and its kin live.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// The failure of that number.
+    #[must_use]
+    pub fn of_number(number: u16) -> Option<Self> {
+        ALL.get(usize::from(number)).copied()
     }
 
     /// The value of `$download_failure`.
@@ -195,6 +210,14 @@ mod tests {
         for label in labels {
             assert!(label.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{label}");
         }
+    }
+
+    #[test]
+    fn numbers() {
+        assert!(
+            Failure::all().all(|failure| Failure::of_number(failure.number()) == Some(failure))
+        );
+        assert_eq!(Failure::of_number(ALL.len() as u16), None);
     }
 
     #[test]

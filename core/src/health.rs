@@ -117,6 +117,7 @@ pub fn advice(failure: Failure) -> Option<&'static str> {
         | Failure::BadSignature
         | Failure::LinkExpired
         | Failure::LinkNotYet
+        | Failure::Revoked
         | Failure::Unsupported
         | Failure::TargetMissing
         | Failure::TargetError

@@ -14,6 +14,7 @@ pub mod cache;
 pub mod date;
 pub mod disposition;
 pub mod etag;
+pub mod explain;
 pub mod failure;
 pub mod grant;
 pub mod header;

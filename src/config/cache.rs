@@ -6,6 +6,7 @@ use std::rc::Rc;
 use nginx_download_core::cache::scope;
 
 use super::MainConf;
+use super::directives::{flag, once};
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Template};
 use crate::zone::Zone;
@@ -64,7 +65,15 @@ impl Caching {
     }
 
     /// What comes of it in the location that `conf` is at.
-    pub(super) fn resolve(&self, conf: &Conf<'_>) -> Result<Option<Cache>, ConfError> {
+    ///
+    /// `place` is the location among those around it, `ask` the URI that is asked: blocks of one
+    /// location are told apart by that alone.
+    pub(super) fn resolve(
+        &self,
+        conf: &Conf<'_>,
+        place: &[u8],
+        ask: &[u8],
+    ) -> Result<Option<Cache>, ConfError> {
         let Some(Some(name)) = &self.zone else { return Ok(None) };
         let zones = &conf.main_conf::<Download>().zones;
         let zone = zones.iter().find(|zone| zone.name() == name).ok_or_else(|| {
@@ -74,13 +83,13 @@ impl Caching {
             "\"download_cache\" needs a download_cache_key: all that the app's decision depends \
              on, such as $uri $cookie_sessionid",
         )?;
-        let location = conf.location();
-        let kind = format!("{:?}", location.kind());
+        let mut names = conf.server_identity();
+        names.extend([place, ask]);
         let valid = self.valid.unwrap_or_default();
         Ok(Some(Cache {
             zone: Rc::clone(zone),
             key,
-            scope: scope(&[conf.server_name(), kind.as_bytes(), location.name()]),
+            scope: scope(&names),
             valid: self.valid.map(|valid| valid.granted),
             denied: valid.denied,
             lock: self.lock.unwrap_or(true),
@@ -115,7 +124,7 @@ pub(super) fn set_zone(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), Con
         b"off" => None,
         name => Some(String::from_utf8_lossy(name).into_owned()),
     };
-    super::directives::once(&mut caching.zone, name)
+    once(&mut caching.zone, name)
 }
 
 /// `VALUE ...`
@@ -127,7 +136,7 @@ pub(super) fn set_key(conf: &mut Conf<'_>, caching: &mut Caching) -> Result<(), 
         }
         parts.push(conf.template(part)?);
     }
-    super::directives::once(&mut caching.key, Rc::new(parts))
+    once(&mut caching.key, Rc::new(parts))
 }
 
 /// `TIME [denied=TIME]`
@@ -140,13 +149,13 @@ pub(super) fn set_valid(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), Co
             .ok_or_else(|| format!("\"{}\": denied=TIME is expected", parameter.escape_ascii()))?;
         valid.denied = conf.time(denied)?;
     }
-    super::directives::once(&mut caching.valid, valid)
+    once(&mut caching.valid, valid)
 }
 
 /// `on|off`
 pub(super) fn set_lock(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), ConfError> {
-    let lock = super::directives::flag(conf)?;
-    super::directives::once(&mut caching.lock, lock)
+    let lock = flag(conf)?;
+    once(&mut caching.lock, lock)
 }
 
 /// `TIME|off`
@@ -155,5 +164,5 @@ pub(super) fn set_stale(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), Co
         b"off" => 0,
         time => conf.time(time)?,
     };
-    super::directives::once(&mut caching.stale, stale)
+    once(&mut caching.stale, stale)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::rc::Rc;
 
+use nginx_download_core::explain;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
@@ -174,6 +175,22 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         }),
     },
     Directive {
+        name: c"download_explain",
+        contexts: LEVELS,
+        arguments: (1, 1),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let wish = conf.argument(0);
+            if let Some(name) = variables(wish).find(|name| explain::is_the_clients(name)) {
+                return Err(format!(
+                    "\"${name}\" is the client's to choose, so that anybody could ask for \
+                     explanations: use a variable of map or geo that lets some in"
+                )
+                .into());
+            }
+            template(conf, &mut location.explain)
+        }),
+    },
+    Directive {
         name: c"download_revoke",
         contexts: &[Context::Location],
         arguments: (0, 0),
@@ -215,6 +232,15 @@ pub(super) fn flag(conf: &Conf<'_>) -> Result<bool, ConfError> {
             Err(format!("it must be \"on\" or \"off\", not \"{}\"", other.escape_ascii()).into())
         }
     }
+}
+
+/// The names of the variables in a value.
+pub(super) fn variables(value: &[u8]) -> impl Iterator<Item = String> {
+    value.split(|&c| c == b'$').skip(1).map(|rest| {
+        let rest = rest.strip_prefix(b"{").unwrap_or(rest);
+        let is_name = |c: &&u8| c.is_ascii_alphanumeric() || **c == b'_';
+        rest.iter().take_while(is_name).copied().map(char::from).collect()
+    })
 }
 
 fn template(conf: &mut Conf<'_>, slot: &mut Option<Template>) -> Set {

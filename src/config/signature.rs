@@ -3,6 +3,7 @@
 
 use nginx_download_core::signature::{Key, Scheme, Verifier};
 
+use super::directives::{once, variables};
 use crate::nginx::{Conf, ConfError, Template};
 
 /// How the links of a location are checked.
@@ -39,11 +40,11 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<Option<Signature>, ConfError>
             keys.extend(read_keys(conf.conf_path(path)?)?);
         } else if let Some(time) = parameter.strip_prefix(b"max_age=") {
             let seconds = conf.time(time)? / 1000;
-            super::directives::once(&mut max_age, seconds).map_err(|_| duplicate())?;
+            once(&mut max_age, seconds).map_err(|_| duplicate())?;
         } else if let Some(name) = parameter.strip_prefix(b"arg=") {
-            super::directives::once(&mut arg, name).map_err(|_| duplicate())?;
+            once(&mut arg, name).map_err(|_| duplicate())?;
         } else if let Some(text) = parameter.strip_prefix(b"value=") {
-            super::directives::once(&mut value, text).map_err(|_| duplicate())?;
+            once(&mut value, text).map_err(|_| duplicate())?;
         } else {
             let parameter = parameter.escape_ascii();
             return Err(format!(
@@ -62,18 +63,12 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<Option<Signature>, ConfError>
 
 /// The expression that `secure-link` hashes.
 fn expression(scheme: Scheme, value: Option<&[u8]>) -> Result<Option<&[u8]>, ConfError> {
-    let names =
-        |name: &[u8]| value.is_some_and(|value| value.windows(name.len()).any(|part| part == name));
+    let has_expiry = |value| variables(value).any(|name| name.eq_ignore_ascii_case("arg_expires"));
     match (scheme, value) {
         (Scheme::SecureLink, None) => Ok(Some(DOCUMENTED)),
-        (Scheme::SecureLink, Some(value)) => {
-            let expires: [&[u8]; 3] = [b"$arg_expires", b"${arg_expires}", b"$secure_link_expires"];
-            if expires.into_iter().any(names) {
-                Ok(Some(value))
-            } else {
-                Err("value= must contain $arg_expires: anybody could prolong a link otherwise"
-                    .into())
-            }
+        (Scheme::SecureLink, Some(value)) if has_expiry(value) => Ok(Some(value)),
+        (Scheme::SecureLink, Some(_)) => {
+            Err("value= must contain $arg_expires: anybody could prolong a link otherwise".into())
         }
         (_, None) => Ok(None),
         (_, Some(_)) => Err("value= goes with secure-link".into()),

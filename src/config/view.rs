@@ -25,6 +25,8 @@ pub(crate) enum View {
 /// A location that is asked, or that makes the file.
 #[derive(Clone)]
 pub(crate) struct LocalUri {
+    /// As it stands in nginx.conf.
+    pub(crate) text: Vec<u8>,
     pub(crate) path: Template,
     /// What follows a question mark in nginx.conf. One that comes with a variable's value is
     /// part of the path: what a client writes cannot turn into arguments.
@@ -94,7 +96,7 @@ pub(super) fn parse_uri(conf: &mut Conf<'_>, uri: &[u8]) -> Result<LocalUri, Con
     let mut halves = uri.splitn(2, |&c| c == b'?');
     let path = conf.template(halves.next().unwrap_or_default())?;
     let args = halves.next().map(|args| conf.template(args)).transpose()?;
-    Ok(LocalUri { path, args })
+    Ok(LocalUri { text: uri.to_vec(), path, args })
 }
 
 fn parse_http(conf: &mut Conf<'_>, url: &[u8]) -> Result<View, ConfError> {

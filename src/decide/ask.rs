@@ -12,7 +12,7 @@ use crate::exchange::{Decision, Exchange};
 use crate::locate::Target;
 use crate::nginx::{Answer, End, Question, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
-use crate::{Download, Request, deliver, locate};
+use crate::{Download, Request, deliver, explain, locate};
 
 /// Asks the location that `uri` names; the story goes on in [`answered`].
 pub(crate) fn ask(request: Request<'_>, exchange: &Exchange, uri: &LocalUri) -> Outcome {
@@ -24,6 +24,7 @@ pub(crate) fn ask(request: Request<'_>, exchange: &Exchange, uri: &LocalUri) -> 
         limit: request.loc_conf().grant_max_size(),
         then: answered,
     };
+    explain::asked(exchange, path, args);
     exchange.asked_at.set(Some(now_msec()));
     match request.ask(&question) {
         Ok(_) => Ok(Status::DONE),
@@ -51,6 +52,7 @@ fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
     let Some(exchange) = request.exchange() else { return Status::INTERNAL_SERVER_ERROR };
     let asked_at = exchange.asked_at.get();
     exchange.grant_time.set(asked_at.map(|then| now_msec().saturating_sub(then)));
+    explain::answered(exchange, &answer);
     let mut judged = judge(request, exchange, &answer);
     if let Err(refusal) = judged {
         judged = match refusal.is_app_down() {
@@ -58,8 +60,10 @@ fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
             false => Err(refusal),
         };
     }
-    cache::conclude(exchange);
-    judged.unwrap_or_else(|refusal| refusal.conclude(request, exchange))
+    judged.unwrap_or_else(|refusal| {
+        cache::failed(request, exchange, refusal.failure());
+        refusal.conclude(request, exchange)
+    })
 }
 
 /// The table of answers, row by row.
@@ -76,17 +80,17 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
             cache::not_granted(request, exchange, status);
             Refusal::new(Failure::Redirected, format!("the app answered {status}"))
                 .note(request, exchange);
-            Ok(relay::relay(request, answer))
+            Ok(relay::relay(request, exchange, answer))
         }
         304 => {
             cache::not_granted(request, exchange, 304);
-            Ok(relay::relay(request, answer))
+            Ok(relay::relay(request, exchange, answer))
         }
         status @ 400..=499 => {
             cache::not_granted(request, exchange, status);
             Refusal::new(Failure::Denied, format!("the app answered {status}"))
                 .note(request, exchange);
-            Ok(relay::relay(request, answer))
+            Ok(relay::relay(request, exchange, answer))
         }
         _ => Err(neither_yes_nor_no(answer)),
     }
@@ -131,7 +135,9 @@ fn referred(
 fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outcome {
     is_grant(answer)?;
     let (grant, target) = read(request, exchange, answer.end(), answer.body())?;
-    cache::granted(request, exchange, answer, &grant);
+    if !cache::granted(request, exchange, answer, &grant) {
+        return cache::ask_again(request, exchange);
+    }
     // The app may open or renew a session on the occasion.
     let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
@@ -173,6 +179,7 @@ pub(crate) fn read<'r>(
     let grant = parse(request, end, body)?;
     exchange.decision.set(Decision::Asked);
     exchange.source.set(Some(grant.file.kind()));
+    explain::granted(exchange, body);
     let target = locate::locate(request, &grant.file)?;
     Ok((grant, target))
 }

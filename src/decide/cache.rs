@@ -23,8 +23,8 @@ use crate::deliver::{self, Granted, Prepared, Said};
 use crate::exchange::{Decision, Exchange};
 use crate::nginx::{Answer, Level, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
-use crate::zone::{Found, Known, Signal, Zone};
-use crate::{Request, locate};
+use crate::zone::{Found, Known, Signal, Signals, Zone};
+use crate::{Request, explain, locate};
 
 /// So long, in milliseconds, others wait for one who asks, before one of them asks as well;
 /// proxy_cache_lock_age has the same default.
@@ -46,12 +46,16 @@ const RESPITE: u64 = 1_000;
 /// So long, in milliseconds, it is remembered that there is nothing to remember.
 const PASS: u64 = 5_000;
 
+/// So often the app is asked for a grant that is revoked each time before it is there.
+const ASKED_AGAIN: u32 = 3;
+
 /// What is to become of the answer that a request asks for.
 pub(crate) struct Memo {
     zone: Rc<Zone>,
     key: Key,
-    /// The position of the zone before the app was asked.
+    /// The position and the signal of the zone before the app was asked.
     since: u64,
+    cut: u64,
     claim: Option<Claim>,
 }
 
@@ -71,9 +75,12 @@ pub(crate) fn decide<'r>(
     cache: &Cache,
     ask: &LocalUri,
 ) -> Outcome {
+    if explain::is_on(exchange) {
+        return explained(request, exchange, cache, ask);
+    }
     let Some(key) = key(request, cache)? else { return ask::ask(request, exchange, ask) };
-    let (now, forgotten) = (now_msec(), cache.zone.signal(Signal::Forgotten));
-    let known = cache.zone.known.borrow_mut().find(&key, now, forgotten);
+    let (now, signals) = (now_msec(), Signals::of(&cache.zone));
+    let known = cache.zone.known.borrow_mut().find(&key, now, signals.forgotten);
     match known {
         Some(known) => serve(request, exchange, cache, &known),
         None => look(request, exchange, cache, key, ask),
@@ -92,6 +99,52 @@ fn key(request: Request<'_>, cache: &Cache) -> Result<Option<Key>, Refusal> {
     Ok(key.finish(secret))
 }
 
+/// Decides for an explanation: what is remembered is told, and stays as it is.
+fn explained<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    cache: &Cache,
+    ask: &LocalUri,
+) -> Outcome {
+    let parts = cache.key.iter().map(|part| request.eval(part)).collect::<Result<Vec<_>, _>>()?;
+    let tell = |state, expires_in| {
+        explain::cache(exchange, cache.zone.name(), parts.iter().copied(), state, expires_in);
+    };
+    let Some(key) = key(request, cache)? else {
+        tell("not remembered: a part of the key is empty, or it is too long", None);
+        return ask::ask(request, exchange, ask);
+    };
+    let now = now_msec();
+    let signals = Signals::of(&cache.zone);
+    let looked = cache.zone.with(|table| (table.look(&key, now, None, None), table.position()));
+    match looked {
+        Some((Lookup::Grant { value, tags, expires }, position)) => {
+            tell("hit", Some(expires.saturating_sub(now)));
+            explain::granted(exchange, &value);
+            let found = Found { now, expires, signals, position };
+            let known = know(cache, key, &value, &tags, found)?;
+            return serve(request, exchange, cache, &known);
+        }
+        Some((Lookup::Denial(status), _)) => {
+            tell("the app denied it a while ago", None);
+            return Ok(denied(request, exchange, status));
+        }
+        Some((Lookup::Pass, _)) => tell("the app's answers are not to be remembered", None),
+        _ => tell("miss", None),
+    }
+    ask::ask(request, exchange, ask)
+}
+
+/// A denial that is remembered.
+fn denied(request: Request<'_>, exchange: &Exchange, status: u16) -> Status {
+    let detail = format!("the app answered {status} a while ago");
+    Refusal::new(Failure::Denied, detail).note(request, exchange);
+    match explain::is_on(exchange) {
+        true => explain::instead_of_status(request, exchange, status),
+        false => Status::http(status),
+    }
+}
+
 /// Looks into the zone.
 fn look<'r>(
     request: Request<'r>,
@@ -101,10 +154,10 @@ fn look<'r>(
     ask: &LocalUri,
 ) -> Outcome {
     let now = now_msec();
-    let forgotten = cache.zone.signal(Signal::Forgotten);
+    let signals = Signals::of(&cache.zone);
     let claim_until = cache.lock.then(|| now.saturating_add(CLAIM));
     let looked = cache.zone.with(|table| {
-        let looked = table.look(&key, now, claim_until);
+        let looked = table.look(&key, now, claim_until, exchange.waits_since.get());
         (looked, table.position())
     });
     let Some((looked, position)) = looked else { return ask::ask(request, exchange, ask) };
@@ -112,20 +165,26 @@ fn look<'r>(
         Lookup::Wait => return wait(request, exchange, cache, key),
         Lookup::Miss(claim) => claim,
         Lookup::Pass => None,
+        Lookup::Failure(number) => {
+            exchange.queued.take();
+            let failure = Failure::of_number(number).unwrap_or(Failure::AppError);
+            return Err(Refusal::new(
+                failure,
+                "so it went for the request that this one waited for",
+            ));
+        }
         Lookup::Denial(status) => {
             exchange.queued.take();
-            Refusal::new(Failure::Denied, format!("the app answered {status} a while ago"))
-                .note(request, exchange);
-            return Ok(Status::http(status));
+            return Ok(denied(request, exchange, status));
         }
         Lookup::Grant { value, tags, expires } => {
-            let found = Found { now, expires, forgotten, position };
+            let found = Found { now, expires, signals, position };
             let known = know(cache, key, &value, &tags, found)?;
             return serve(request, exchange, cache, &known);
         }
     };
-    let zone = Rc::clone(&cache.zone);
-    exchange.memo.replace(Some(Memo { zone, key, since: position, claim }));
+    let (zone, cut) = (Rc::clone(&cache.zone), signals.cut);
+    exchange.memo.replace(Some(Memo { zone, key, since: position, cut, claim }));
     exchange.queued.take();
     ask::ask(request, exchange, ask)
 }
@@ -155,8 +214,9 @@ fn serve<'r>(
     exchange.queued.take();
     exchange.decision.set(Decision::Cached);
     exchange.source.set(Some(known.grant.file.kind()));
-    watch(exchange, &cache.zone, Rc::clone(&known.ids), known.position);
+    watch(exchange, &cache.zone, Rc::clone(&known.ids), known.position, known.cut);
     if exchange.claims.get().is_none()
+        && !explain::is_on(exchange)
         && let Some(prepared) = prepared(request, known)?
     {
         return prepared.deliver(request, exchange);
@@ -226,7 +286,7 @@ fn stale(cache: &Cache, key: &Key, now: u64) -> Result<Option<Rc<Known>>, Refusa
     if cache.stale == 0 {
         return Ok(None);
     }
-    let forgotten = cache.zone.signal(Signal::Forgotten);
+    let signals = Signals::of(&cache.zone);
     let found = cache.zone.with(|table| {
         let found = table.stale(key, now, now.saturating_add(RESPITE));
         (found, table.position())
@@ -234,23 +294,24 @@ fn stale(cache: &Cache, key: &Key, now: u64) -> Result<Option<Rc<Known>>, Refusa
     let Some((Some(Lookup::Grant { value, tags, expires }), position)) = found else {
         return Ok(None);
     };
-    let found = Found { now, expires, forgotten, position };
+    let found = Found { now, expires, signals, position };
     know(cache, key.clone(), &value, &tags, found).map(Some)
 }
 
-/// The app granted: remembers it, where that is asked for and allowed.
+/// The app granted: remembers it, where that is asked for and allowed. `false`: it was revoked
+/// meanwhile, and must not serve.
 pub(super) fn granted(
     request: Request<'_>,
     exchange: &Exchange,
     answer: &Answer<'_>,
     grant: &Grant,
-) {
-    let Some((memo, cache)) = open_memo(request, exchange) else { return };
+) -> bool {
+    let Some((memo, cache)) = open_memo(request, exchange) else { return true };
     let tags = grant.cache.iter().flat_map(|cache| &cache.tags);
-    let Some(secret) = memo.zone.secret() else { return };
+    let Some(secret) = memo.zone.secret() else { return true };
     let tags: Vec<Id> = tags.map(|tag| Id::of_tag(secret, tag.as_bytes())).collect();
     let ids = std::iter::once(memo.key.id()).chain(tags.iter().copied()).collect();
-    watch(exchange, &memo.zone, ids, memo.since);
+    watch(exchange, &memo.zone, ids, memo.since, memo.cut);
 
     let mut freshness =
         Freshness { ttl: grant.cache.as_ref().and_then(|cache| cache.ttl), ..Freshness::default() };
@@ -263,21 +324,29 @@ pub(super) fn granted(
         _ => freshness.lifetime(cache.valid),
     };
     let decision = Remembered::Grant { value: answer.body(), tags: &tags };
-    match memo.store(lifetime.map(|msec| (decision, msec)), cache.stale) {
-        Some(Stored::TooLarge) => request.log(
-            Level::Warn,
-            0,
-            format_args!(
-                "download object: the grant is too large for the zone \"{}\"",
-                memo.zone.name()
-            ),
-        ),
-        Some(Stored::Revoked) => request.log(
-            Level::Info,
-            0,
-            format_args!("download object: the grant was revoked while the app was asked"),
-        ),
-        _ => {}
+    let stored = match lifetime {
+        Some(msec) => memo.store(decision, msec, cache.stale),
+        None => memo.pass(&tags),
+    };
+    if stored == Some(Stored::TooLarge) {
+        let zone = memo.zone.name();
+        let text = format_args!("download object: the grant is too large for the zone \"{zone}\"");
+        request.log(Level::Warn, 0, text);
+        memo.pass(&tags);
+    }
+    stored != Some(Stored::Revoked)
+}
+
+/// The grant was revoked while the app was asked: the app may think otherwise now.
+pub(super) fn ask_again(request: Request<'_>, exchange: &Exchange) -> Outcome {
+    let asked = exchange.revoked.get() + 1;
+    exchange.revoked.set(asked);
+    let (conf, again) = (request.loc_conf(), request.exchange());
+    match (again, conf.cache(), conf.view.as_ref()) {
+        (Some(exchange), Some(cache), Some(View::Object(ask))) if asked < ASKED_AGAIN => {
+            decide(request, exchange, cache, ask)
+        }
+        _ => Err(Refusal::new(Failure::Revoked, format!("{asked} times while the app was asked"))),
     }
 }
 
@@ -285,8 +354,19 @@ pub(super) fn granted(
 pub(super) fn not_granted(request: Request<'_>, exchange: &Exchange, status: u16) {
     let Some((memo, cache)) = open_memo(request, exchange) else { return };
     // These say all there is to say; others come with a challenge, a delay, a place to go to.
-    let lasts = matches!(status, 403 | 404 | 410) && cache.denied > 0;
-    memo.store(lasts.then_some((Remembered::Denial(status), cache.denied)), 0);
+    if matches!(status, 403 | 404 | 410) && cache.denied > 0 {
+        memo.store(Remembered::Denial(status), cache.denied, 0);
+    } else {
+        memo.pass(&[]);
+    }
+}
+
+/// Nothing came of asking: those who waited need not try the same, and what the app said earlier
+/// counts no more.
+pub(super) fn failed(request: Request<'_>, exchange: &Exchange, failure: Failure) {
+    if let Some((memo, _)) = open_memo(request, exchange) {
+        memo.store(Remembered::Failure(failure.number()), RESPITE, 0);
+    }
 }
 
 /// The app is down: what it said earlier may do.
@@ -297,7 +377,10 @@ pub(super) fn app_is_down<'r>(
 ) -> Outcome {
     let Some((memo, cache)) = open_memo(request, exchange) else { return Err(refusal) };
     match stale(cache, &memo.key, now_msec())? {
-        None => Err(refusal),
+        None => {
+            exchange.memo.replace(Some(memo));
+            Err(refusal)
+        }
         Some(known) => {
             refusal.note(request, exchange);
             exchange.failure.set(None);
@@ -306,22 +389,36 @@ pub(super) fn app_is_down<'r>(
     }
 }
 
-/// Whoever waits for this request need not wait any longer.
-pub(super) fn conclude(exchange: &Exchange) {
-    exchange.memo.take();
-}
-
 fn open_memo<'r>(request: Request<'r>, exchange: &Exchange) -> Option<(Memo, &'r Cache)> {
     Some((exchange.memo.take()?, request.loc_conf().cache()?))
 }
 
 impl Memo {
-    /// Remembers for so many milliseconds; `None`: that there is nothing to remember.
-    fn store(&self, what: Option<(Remembered<'_>, u64)>, stale: u64) -> Option<Stored> {
-        let (decision, msec) = what.unwrap_or((Remembered::Pass, PASS));
-        let expires = now_msec().saturating_add(msec);
-        let times = Times { expires, stale_until: expires.saturating_add(stale) };
-        self.zone.with(|table| table.store(&self.key, decision, times, self.since))
+    /// Remembers for so many milliseconds.
+    fn store(&self, decision: Remembered<'_>, msec: u64, stale: u64) -> Option<Stored> {
+        let now = now_msec();
+        let expires = now.saturating_add(msec);
+        let times = Times { now, expires, stale_until: expires.saturating_add(stale) };
+        let (stored, replaced) = self.zone.with(|table| {
+            let replaced = table.has_grant(&self.key, now);
+            (table.store(&self.key, decision, times, self.since), replaced)
+        })?;
+        if replaced {
+            // Other workers have it at hand.
+            self.zone.raise(Signal::Forgotten);
+        }
+        Some(stored)
+    }
+
+    /// Remembers that there is nothing to remember. What the answer can be revoked by may have
+    /// been revoked all the same.
+    fn pass(&self, tags: &[Id]) -> Option<Stored> {
+        let ids = || std::iter::once(self.key.id()).chain(tags.iter().copied());
+        let stored = self.store(Remembered::Pass, PASS, 0);
+        match self.zone.with(|table| table.is_revoked(self.since, ids())) {
+            Some(true) => Some(Stored::Revoked),
+            _ => stored,
+        }
     }
 }
 
@@ -335,8 +432,8 @@ impl Drop for Memo {
     }
 }
 
-fn watch(exchange: &Exchange, zone: &Rc<Zone>, ids: Rc<[Id]>, since: u64) {
-    let seen = Cell::new(zone.signal(Signal::Cut));
+fn watch(exchange: &Exchange, zone: &Rc<Zone>, ids: Rc<[Id]>, since: u64, cut: u64) {
+    let seen = Cell::new(cut);
     let watch = Watch { zone: Rc::clone(zone), ids, since, seen };
     exchange.watch.replace(Some(watch));
 }

@@ -3,11 +3,11 @@
 use nginx_download_core::failure::Failure;
 use nginx_download_core::signature::{Link, Method, SignatureError};
 
-use crate::Request;
 use crate::config::Signature;
 use crate::exchange::{Decision, Exchange};
 use crate::nginx::{self, now_sec};
 use crate::refusal::Refusal;
+use crate::{Request, explain};
 
 /// Is the link of the request good? What it says of the file is kept with the exchange.
 pub(crate) fn check(
@@ -32,7 +32,12 @@ pub(crate) fn check(
         value,
         now: now_sec(),
     };
-    let claims = signature.verifier.verify(&link).map_err(|error| {
+    let verified = signature.verifier.verify(&link);
+    explain::note(exchange, |account| {
+        let verdict = verified.as_ref().map_or_else(ToString::to_string, |_| "good".to_owned());
+        account.signature = Some(verdict);
+    });
+    let claims = verified.map_err(|error| {
         let failure = match error {
             SignatureError::Missing => Failure::Unsigned,
             SignatureError::Invalid(_) => Failure::BadSignature,

@@ -75,7 +75,7 @@ impl Prepared {
         let disk = prepared.disk(request)?;
         let describe =
             |response| prepared.metadata.describe_in_place(response, prepared.path.file_name());
-        from_disk(request, &disk, &prepared.metadata, &prepared.words, describe)
+        from_disk(request, exchange, &disk, &prepared.metadata, &prepared.words, describe)
     }
 
     fn disk<'r>(&'r self, request: Request<'r>) -> Result<Disk<'r, &'r RelativePath>, Refusal> {

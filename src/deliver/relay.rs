@@ -2,12 +2,16 @@
 
 use nginx_download_core::header;
 
-use crate::Request;
+use crate::exchange::Exchange;
 use crate::nginx::{Answer, Body, End, NoMemory, Status};
+use crate::{Request, explain};
 
 /// Sends what the app said. A body that did not arrive whole is replaced by nginx's own page
 /// for the status.
-pub(crate) fn relay(request: Request<'_>, answer: &Answer<'_>) -> Status {
+pub(crate) fn relay(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Status {
+    if explain::is_on(exchange) {
+        return explain::instead_of_status(request, exchange, answer.status());
+    }
     if let Err(status) = request.discard_body() {
         return status;
     }

@@ -9,7 +9,7 @@ use nginx_download_core::query::{self, Argument};
 
 use super::answer_json;
 use crate::Request;
-use crate::nginx::{Level, Method, Status};
+use crate::nginx::{Level, Method, Status, now_msec};
 use crate::zone::{Signal, Zone};
 
 /// Blocks of a zone that are looked at before other workers get a turn.
@@ -93,7 +93,7 @@ impl Order {
 
     fn carry_out_in(&self, zone: &Zone) -> u64 {
         let Some(ids) = zone.secret().map(|secret| self.ids(secret)) else { return 0 };
-        let mut revocation = Revocation::default();
+        let mut revocation = Revocation::new(now_msec());
         zone.with(|table| table.revoke(&ids, self.cut));
         while zone.with(|table| table.forget(&mut revocation, &ids, TURN)) == Some(true) {}
         // Only now: what a worker took to hand meanwhile is void as well.

@@ -8,7 +8,7 @@ use crate::exchange::Exchange;
 use crate::locate::Target;
 use crate::nginx::{Method, Status};
 use crate::refusal::{Outcome, Refusal};
-use crate::{Request, decide, deliver, endpoint, locate};
+use crate::{Request, decide, deliver, endpoint, explain, locate};
 
 pub(crate) fn handle(request: Request<'_>) -> Status {
     if let Some(endpoint) = &request.loc_conf().endpoint {
@@ -31,6 +31,9 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
     };
     if !matches!(request.method(), Method::Get | Method::Head) {
         return refuse_method(request, exchange);
+    }
+    if let Err(failed) = explain::begin(request, exchange) {
+        return failed.into();
     }
     let checked = match request.loc_conf().signature() {
         Some(signature) => decide::signed::check(request, exchange, signature),

@@ -6,7 +6,6 @@ use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media;
 use nginx_download_core::reference::{Convention, ReferenceError};
 
-use crate::Request;
 use crate::config::Intercept;
 use crate::decide;
 use crate::deliver::{self, AppResponse, Granted, Metadata, Said};
@@ -14,6 +13,7 @@ use crate::exchange::{Decision, Exchange};
 use crate::locate::{self, Reference, Target};
 use crate::nginx::{End, NoMemory, Status};
 use crate::refusal::{Outcome, Refusal};
+use crate::{Request, explain};
 
 /// Sees the header of each response of an app.
 pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
@@ -71,6 +71,7 @@ fn begin(request: Request<'_>) -> Result<&Exchange, NoMemory> {
     {
         exchange.follow(earlier);
     }
+    explain::begin(request, &exchange)?;
     request.begin(exchange)
 }
 
@@ -207,6 +208,9 @@ pub(crate) fn send<'r>(
         Reference::Parts(parts) => deliver::parts(request, exchange, &parts, metadata),
         Reference::Named(name) => {
             deliver::hand_over(request, exchange, metadata)?;
+            if explain::is_on(exchange) {
+                return Ok(explain::instead_of_redirect(request, exchange));
+            }
             Ok(request.redirect_to_named(request.pool().copy(&name)?))
         }
     }

@@ -11,7 +11,7 @@ use core::ptr::{self, NonNull};
 use nginx_sys::{
     NGX_LOG_EMERG, ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t,
     ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
-    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
+    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module,
     ngx_http_get_variable_index, ngx_parse_size, ngx_parse_time, ngx_str_t, ngx_uint_t,
 };
 
@@ -275,16 +275,6 @@ impl<'c> Conf<'c> {
             let ctx = (*self.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
             let index = ngx_http_core_module.ctx_index;
             Location((*(*ctx).loc_conf.add(index)).cast())
-        }
-    }
-
-    /// The first name of the server being merged; empty where it has none.
-    pub(crate) fn server_name(&self) -> &'c [u8] {
-        // SAFETY: as in `location`; the core module has merged its own configuration before.
-        unsafe {
-            let ctx = (*self.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
-            let server = *(*ctx).srv_conf.add(ngx_http_core_module.ctx_index);
-            as_bytes((*server.cast::<ngx_http_core_srv_conf_t>()).server_name)
         }
     }
 

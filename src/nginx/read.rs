@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use core::slice;
+use core::{ptr, slice};
 
 use nginx_sys::{ngx_http_finalize_request, ngx_http_read_client_request_body, ngx_http_request_t};
 
@@ -53,12 +53,20 @@ fn body<M>(request: Request<'_, M>) -> Option<&[u8]> {
     // SAFETY: the body lives as long as the request.
     unsafe {
         let body = (*request.as_ptr()).request_body;
-        let Some(first) = body.as_ref().and_then(|body| body.bufs.as_ref()) else {
-            return Some(&[]);
-        };
-        let is_all = first.next.is_null() && !bits::NGX_BUF_IN_FILE.is_set(first.buf);
-        let (pos, last) = ((*first.buf).pos, (*first.buf).last);
-        let len = usize::try_from(last.offset_from(pos)).unwrap_or(0);
-        is_all.then(|| slice::from_raw_parts(pos, len))
+        let mut link = body.as_ref().map_or(ptr::null_mut(), |body| body.bufs);
+        let mut all: &[u8] = &[];
+        // One buffer, as was asked for, and perhaps empty ones that end the body.
+        while let Some(at) = link.as_ref() {
+            let (pos, last) = ((*at.buf).pos, (*at.buf).last);
+            let len = usize::try_from(last.offset_from(pos)).unwrap_or(0);
+            if bits::NGX_BUF_IN_FILE.is_set(at.buf) || (len > 0 && !all.is_empty()) {
+                return None;
+            }
+            if len > 0 {
+                all = slice::from_raw_parts(pos, len);
+            }
+            link = at.next;
+        }
+        Some(all)
     }
 }

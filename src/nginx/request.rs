@@ -272,6 +272,7 @@ impl<'r, M: HttpModule> Request<'r, M> {
             // Only a redirect of some kind can have wiped the slot, and it marks the request.
             if !bits::NGX_HTTP_REQUEST_INTERNAL.is_set(self.as_ptr())
                 && !bits::NGX_HTTP_REQUEST_ERROR_PAGE.is_set(self.as_ptr())
+                && !bits::NGX_HTTP_REQUEST_FILTER_FINALIZE.is_set(self.as_ptr())
             {
                 return None;
             }

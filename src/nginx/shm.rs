@@ -114,7 +114,7 @@ impl SharedMemory {
         let (shared, pool) = self.parts();
         // SAFETY: the pool is the zone's, and its mutex was made by nginx.
         unsafe { ngx_shmtx_lock(&raw mut (*pool.as_ptr()).mutex) };
-        let recovered = shared.busy.swap(pid(), Ordering::Relaxed) != 0;
+        let recovered = shared.busy.swap(pid(), Ordering::Acquire) != 0;
         Locked { shared, pool, recovered, life: PhantomData }
     }
 
@@ -179,7 +179,7 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // After a panic the memory is as bad as after a death.
         if !std::thread::panicking() {
-            self.shared.busy.store(0, Ordering::Relaxed);
+            self.shared.busy.store(0, Ordering::Release);
         }
         // SAFETY: the lock is held.
         unsafe { ngx_shmtx_unlock(&raw mut (*self.pool.as_ptr()).mutex) };

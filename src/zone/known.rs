@@ -9,6 +9,7 @@ use std::rc::Rc;
 use nginx_download_core::cache::{Id, Key};
 use nginx_download_core::grant::Grant;
 
+use super::Signals;
 use crate::deliver::Prepared;
 
 /// A grant that holds.
@@ -20,8 +21,9 @@ pub(crate) struct Known {
     expires: u64,
     /// When it was looked up in the zone; there it counts as used then.
     looked_up: u64,
-    /// The zone's signal before that.
+    /// The zone's signals before that.
     forgotten: u64,
+    pub(crate) cut: u64,
     pub(crate) grant: Grant,
     /// What it can be revoked by.
     pub(crate) ids: Rc<[Id]>,
@@ -40,9 +42,9 @@ impl Known {
     pub(crate) fn new(key: Key, grant: Grant, size: usize, tags: &[Id], of: Found) -> Self {
         let ids = std::iter::once(key.id()).chain(tags.iter().copied()).collect();
         let size = 512 + key.as_bytes().len() + 2 * size;
-        let Found { now, expires, forgotten, position } = of;
+        let Found { now, expires, signals: Signals { forgotten, cut }, position } = of;
         let prepared = RefCell::default();
-        Self { key, size, expires, looked_up: now, forgotten, grant, ids, position, prepared }
+        Self { key, size, expires, looked_up: now, forgotten, cut, grant, ids, position, prepared }
     }
 
     /// What [`Known::keep_prepared`] kept for that location.
@@ -63,7 +65,7 @@ impl Known {
 pub(crate) struct Found {
     pub(crate) now: u64,
     pub(crate) expires: u64,
-    pub(crate) forgotten: u64,
+    pub(crate) signals: Signals,
     pub(crate) position: u64,
 }
 

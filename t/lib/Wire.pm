@@ -15,7 +15,7 @@ use Socket qw(SOL_SOCKET SO_LINGER SO_RCVBUF SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(dial GET send_to response closed reset_of fetch raw burst app grant answer note notes
-    servroot make_file slurp master workers_of as_user descriptors wait_for reload fork_off end_of stop);
+    told_app says calls servroot make_file slurp master workers_of as_user descriptors wait_for reload fork_off end_of stop);
 
 our $Timeout = 5;
 my ($owner, %children) = ($$);
@@ -185,6 +185,48 @@ sub notes {
     open my $f, '<', servroot() . '/html/notes' or return '';
     local $/;
     return scalar <$f> // '';
+}
+
+# --- an app that says what it is told --------------------------------------------
+
+# Starts an app on servroot/html/app.sock; says() tells it what to answer.
+sub told_app { return app(app => \&as_told) }
+
+# From now on the app answers so when it is asked for /_ask/NAME; `for` one user only, who is
+# in the cookie "user"; `after` so many seconds; and breaks off before the last `cut` bytes.
+sub says {
+    my ($name, $answer, %how) = @_;
+    my $path = told($name, $how{for});
+    make_file("$path.new", join ' ', $how{after} // 0, $how{cut} // 0, "\n$answer");
+    rename "$path.new", $path or die "$path: $!";
+}
+
+# How often it was asked for NAME, by whomever, or by this user.
+sub calls {
+    my ($name, $user) = @_;
+    return scalar(() = notes() =~ /^asked \Q$name\E @{[defined $user ? quotemeta $user : '\S+']}$/mg);
+}
+
+sub told {
+    my ($name, $user) = @_;
+    my $file = join '-', 'told', grep { defined } $name =~ s{/}{,}gr, $user;
+    return servroot() . "/html/$file";
+}
+
+sub as_told {
+    my ($request, $connection) = @_;
+    my ($name) = $request =~ m{^\S+ /_ask/([^\s?]*)} or return answer(500, 'no question');
+    my ($user) = $request =~ /^Cookie: .*?\buser=(\w+)/mi;
+    note("asked $name " . ($user // '-'));
+    my ($own, $any) = (told($name, $user), told($name));
+    my ($after, $cut, $answer) = slurp(-e $own ? $own : $any) =~ /^(\S+) (\d+) \n(.*)/s or return answer(500, "not told of $name");
+    if ($after && IO::Select->new($connection)->can_read($after)) {
+        note("left $name " . ($user // '-'));
+        return undef;
+    }
+    return $answer unless $cut;
+    send_to($connection, substr $answer, 0, -$cut);
+    return undef;
 }
 
 # --- server ------------------------------------------------------------------

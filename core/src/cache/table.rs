@@ -12,7 +12,7 @@
 use super::{Id, Key, Secret};
 
 /// Changes with the layout. "grants" and a number.
-const MAGIC: u64 = u64::from_be_bytes(*b"grants\0\x01");
+const MAGIC: u64 = u64::from_be_bytes(*b"grants\0\x02");
 
 /// Bytes of a block.
 const BLOCK: usize = 256;
@@ -53,7 +53,8 @@ mod of {
     pub(super) const KEY_LEN: usize = 64;
     pub(super) const VALUE_LEN: usize = 68;
     pub(super) const TAGS: usize = 72;
-    pub(super) const END: usize = 76;
+    pub(super) const MADE: usize = 76;
+    pub(super) const END: usize = 84;
 }
 
 /// Bytes of the link at the start of a further block.
@@ -64,6 +65,7 @@ const VACANT: u32 = 1;
 const GRANT: u32 = 2;
 const DENIAL: u32 = 3;
 const PASS: u32 = 4;
+const FAILURE: u32 = 5;
 
 /// Decisions, filed by their keys. Times are milliseconds of a clock that all who share the memory
 /// read, and that does not go back.
@@ -90,11 +92,16 @@ pub enum Decision<'a> {
     Denial(u16),
     /// That there is nothing to be remembered: others need not wait for an answer to share.
     Pass,
+    /// That asking failed, by a number of the owner's: for those who waited for the answer, since
+    /// there is none, and all of them asking would not help.
+    Failure(u16),
 }
 
 /// How long.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
+    /// The present.
+    pub now: u64,
     /// When the decision has to be asked for again.
     pub expires: u64,
     /// Until when it may serve all the same while the app is down.
@@ -132,6 +139,8 @@ pub enum Lookup {
     Denial(u16),
     /// The app decides each time anew.
     Pass,
+    /// Asking failed, while the caller waited for the answer.
+    Failure(u16),
     /// Somebody is asking the app.
     Wait,
     /// Nothing: the app has to be asked, with a claim if one was wanted and there was room for it.
@@ -139,11 +148,20 @@ pub enum Lookup {
 }
 
 /// A revocation on its way through the table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Revocation {
+    now: u64,
     next: u32,
-    /// Decisions that were there, so far.
+    /// Decisions that held, or could still have served, so far.
     pub count: u64,
+}
+
+impl Revocation {
+    /// Begins.
+    #[must_use]
+    pub fn new(now: u64) -> Self {
+        Self { now, next: 0, count: 0 }
+    }
 }
 
 impl<'m> Table<'m> {
@@ -215,8 +233,15 @@ impl<'m> Table<'m> {
     }
 
     /// What is known of `key`. Where the app has to be asked, and nobody does, the caller gets the
-    /// claim that is valid until `claim_until`, if it wants one.
-    pub fn look(&mut self, key: &Key, now: u64, claim_until: Option<u64>) -> Lookup {
+    /// claim that is valid until `claim_until`, if it wants one. `waits_since` is for one that has
+    /// waited for the answer.
+    pub fn look(
+        &mut self,
+        key: &Key,
+        now: u64,
+        claim_until: Option<u64>,
+        waits_since: Option<u64>,
+    ) -> Lookup {
         let Some(record) = self.find(key) else {
             return Lookup::Miss(claim_until.and_then(|until| self.claim_new(key, until)));
         };
@@ -228,6 +253,10 @@ impl<'m> Table<'m> {
                 GRANT => return self.grant(record, expires),
                 DENIAL => return Lookup::Denial((kind >> 16) as u16),
                 PASS => return Lookup::Pass,
+                // Who came later has waited for nobody yet.
+                FAILURE if waits_since.is_some_and(|since| since <= self.made(record)) => {
+                    return Lookup::Failure((kind >> 16) as u16);
+                }
                 _ => {}
             }
         }
@@ -236,6 +265,14 @@ impl<'m> Table<'m> {
             return Lookup::Wait;
         }
         Lookup::Miss(Some(self.claim(record, until)))
+    }
+
+    /// Does a grant for `key` hold?
+    #[must_use]
+    pub fn has_grant(&self, key: &Key, now: u64) -> bool {
+        self.find(key).is_some_and(|record| {
+            self.record32(record, of::KIND) == GRANT && now < self.record64(record, of::EXPIRES)
+        })
     }
 
     /// A grant that has expired, but may serve while the app is down. Until `again` it counts as
@@ -272,6 +309,7 @@ impl<'m> Table<'m> {
             Decision::Grant { value, tags } => (GRANT, value, tags),
             Decision::Denial(status) => (DENIAL | u32::from(status) << 16, &[][..], &[][..]),
             Decision::Pass => (PASS, &[][..], &[][..]),
+            Decision::Failure(code) => (FAILURE | u32::from(code) << 16, &[][..], &[][..]),
         };
         if self.is_revoked(since, std::iter::once(key.id()).chain(tags.iter().copied())) {
             return Stored::Revoked;
@@ -281,6 +319,7 @@ impl<'m> Table<'m> {
             Some(record) => {
                 self.set_record64(record, of::EXPIRES, times.expires);
                 self.set_record64(record, of::STALE, times.stale_until);
+                self.set_record64(record, of::MADE, times.now);
                 Stored::Yes
             }
         }
@@ -318,7 +357,9 @@ impl<'m> Table<'m> {
                 || self.tags(block).iter().any(|tag| ids.contains(tag));
             if is_meant {
                 let kind = self.record32(block, of::KIND) & 0xffff;
-                revocation.count += u64::from(kind == GRANT || kind == DENIAL);
+                let until = self.record64(block, of::EXPIRES).max(self.record64(block, of::STALE));
+                let holds = matches!(kind, GRANT | DENIAL) && revocation.now < until;
+                revocation.count += u64::from(holds);
                 self.remove(block);
             }
         }
@@ -333,8 +374,15 @@ impl<'m> Table<'m> {
         ids.into_iter().any(|id| self.get64(self.slot(id) + 8) > since)
     }
 
-    fn is_revoked(&self, since: u64, mut ids: impl Iterator<Item = Id>) -> bool {
-        ids.any(|id| self.get64(self.slot(id)) > since)
+    fn made(&self, record: u32) -> u64 {
+        self.record64(record, of::MADE)
+    }
+
+    /// Was something with one of these ids revoked after the position `since`?
+    ///
+    /// As for [`Table::is_cut`], this may be said of another id.
+    pub fn is_revoked(&self, since: u64, ids: impl IntoIterator<Item = Id>) -> bool {
+        ids.into_iter().any(|id| self.get64(self.slot(id)) > since)
     }
 
     fn grant(&self, record: u32, expires: u64) -> Lookup {
@@ -430,7 +478,7 @@ impl<'m> Table<'m> {
         ] {
             self.set_record32(record, at, number);
         }
-        for at in [of::EXPIRES, of::STALE, of::ASKING] {
+        for at in [of::EXPIRES, of::STALE, of::ASKING, of::MADE] {
             self.set_record64(record, at, 0);
         }
         self.set_record64(record, of::HASH, key.hash());

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use super::*;
 
-const FOREVER: Times = Times { expires: u64::MAX, stale_until: u64::MAX };
+const FOREVER: Times = Times { now: 0, expires: u64::MAX, stale_until: u64::MAX };
 
 fn memory(len: usize) -> Vec<u8> {
     vec![0xa5; len]
@@ -27,7 +27,7 @@ fn put(table: &mut Table<'_>, name: &str, value: &[u8], tags: &[Id], times: Time
 
 fn value_of(table: &mut Table<'_>, name: &str, now: u64) -> Option<Vec<u8>> {
     let key = key(table, name);
-    match table.look(&key, now, None) {
+    match table.look(&key, now, None, None) {
         Lookup::Grant { value, .. } => Some(value),
         _ => None,
     }
@@ -43,7 +43,7 @@ fn what_is_put_in_comes_out() {
         let tags = vec![tag(&table, "t"); len % 70];
         assert_eq!(put(&mut table, &name, &value, &tags, FOREVER), Stored::Yes, "{len}");
         let key = key(&table, &name);
-        let found = table.look(&key, 0, None);
+        let found = table.look(&key, 0, None, None);
         assert_eq!(found, Lookup::Grant { value, tags, expires: u64::MAX }, "{len}");
     }
 }
@@ -73,7 +73,7 @@ fn keys_are_compared_in_full() {
 fn expiry_is_the_first_moment_that_does_not_count() {
     let mut memory = memory(64 * 1024);
     let mut table = table(&mut memory);
-    put(&mut table, "k", b"v", &[], Times { expires: 10, stale_until: 20 });
+    put(&mut table, "k", b"v", &[], Times { now: 0, expires: 10, stale_until: 20 });
     assert!(value_of(&mut table, "k", 9).is_some());
     assert!(value_of(&mut table, "k", 10).is_none());
 
@@ -90,33 +90,53 @@ fn one_asks_for_all() {
     let mut memory = memory(64 * 1024);
     let mut table = table(&mut memory);
     let key = key(&table, "k");
-    let Lookup::Miss(Some(claim)) = table.look(&key, 0, Some(5)) else { panic!("no claim") };
-    assert_eq!(table.look(&key, 4, Some(9)), Lookup::Wait);
-    assert_eq!(table.look(&key, 4, None), Lookup::Miss(None));
+    let Lookup::Miss(Some(claim)) = table.look(&key, 0, Some(5), None) else { panic!("no claim") };
+    assert_eq!(table.look(&key, 4, Some(9), None), Lookup::Wait);
+    assert_eq!(table.look(&key, 4, None, None), Lookup::Miss(None));
     // Too late: somebody else takes over, and the first one has no say any more.
-    let Lookup::Miss(Some(second)) = table.look(&key, 5, Some(10)) else { panic!("no claim") };
+    let Lookup::Miss(Some(second)) = table.look(&key, 5, Some(10), None) else {
+        panic!("no claim")
+    };
     table.release(&key, claim);
-    assert_eq!(table.look(&key, 6, Some(11)), Lookup::Wait);
+    assert_eq!(table.look(&key, 6, Some(11), None), Lookup::Wait);
     table.release(&key, second);
     assert!(table.is_empty());
-    assert!(matches!(table.look(&key, 6, Some(11)), Lookup::Miss(Some(_))));
+    assert!(matches!(table.look(&key, 6, Some(11), None), Lookup::Miss(Some(_))));
 
     let since = table.position();
-    table.store(&key, Decision::Denial(403), Times { expires: 20, stale_until: 0 }, since);
-    assert_eq!(table.look(&key, 19, Some(30)), Lookup::Denial(403));
-    table.store(&key, Decision::Pass, Times { expires: 20, stale_until: 0 }, since);
-    assert_eq!(table.look(&key, 19, Some(30)), Lookup::Pass);
-    assert!(matches!(table.look(&key, 20, Some(30)), Lookup::Miss(Some(_))));
+    table.store(&key, Decision::Denial(403), Times { now: 0, expires: 20, stale_until: 0 }, since);
+    assert_eq!(table.look(&key, 19, Some(30), None), Lookup::Denial(403));
+    table.store(&key, Decision::Pass, Times { now: 0, expires: 20, stale_until: 0 }, since);
+    assert_eq!(table.look(&key, 19, Some(30), None), Lookup::Pass);
+    assert!(matches!(table.look(&key, 20, Some(30), None), Lookup::Miss(Some(_))));
     assert_eq!(table.len(), 1);
+}
+
+#[test]
+fn those_who_waited_share_a_failure() {
+    let mut memory = memory(64 * 1024);
+    let mut table = table(&mut memory);
+    let key = key(&table, "k");
+    assert!(matches!(table.look(&key, 5, Some(10), None), Lookup::Miss(Some(_))));
+    let times = Times { now: 7, expires: 12, stale_until: 0 };
+    table.store(&key, Decision::Failure(3), times, table.position());
+    assert_eq!(table.look(&key, 8, Some(20), Some(7)), Lookup::Failure(3));
+    assert!(matches!(table.look(&key, 8, Some(20), Some(8)), Lookup::Miss(Some(_))));
+    // Somebody asks anew: who came before that still knows, who came after waits.
+    assert_eq!(table.look(&key, 9, Some(20), Some(6)), Lookup::Failure(3));
+    assert_eq!(table.look(&key, 9, Some(20), None), Lookup::Wait);
+    assert!(matches!(table.look(&key, 20, Some(30), Some(6)), Lookup::Miss(Some(_))));
 }
 
 #[test]
 fn a_stale_grant_outlives_a_claim_that_failed() {
     let mut memory = memory(64 * 1024);
     let mut table = table(&mut memory);
-    put(&mut table, "k", b"v", &[], Times { expires: 10, stale_until: 50 });
+    put(&mut table, "k", b"v", &[], Times { now: 0, expires: 10, stale_until: 50 });
     let key = key(&table, "k");
-    let Lookup::Miss(Some(claim)) = table.look(&key, 10, Some(15)) else { panic!("no claim") };
+    let Lookup::Miss(Some(claim)) = table.look(&key, 10, Some(15), None) else {
+        panic!("no claim")
+    };
     table.release(&key, claim);
     assert!(table.stale(&key, 11, 12).is_some());
 }
@@ -158,7 +178,7 @@ fn revoked_by_key_and_by_tag() {
     put(&mut table, "d", b"v", &[], FOREVER);
     let forget = |table: &mut Table<'_>, ids: &[Id]| {
         table.revoke(ids, false);
-        let mut revocation = Revocation::default();
+        let mut revocation = Revocation::new(0);
         while table.forget(&mut revocation, ids, 1) {}
         revocation.count
     };
@@ -270,12 +290,12 @@ fn behaves_like_a_map() {
             }
             5 => {
                 table.revoke(&[tag], false);
-                let mut revocation = Revocation::default();
+                let mut revocation = Revocation::new(0);
                 while table.forget(&mut revocation, &[tag], 7) {}
             }
             6 => {
                 let key = key(&table, &name);
-                if let Lookup::Miss(Some(claim)) = table.look(&key, round, Some(round + 3))
+                if let Lookup::Miss(Some(claim)) = table.look(&key, round, Some(round + 3), None)
                     && random.below(2) == 0
                 {
                     table.release(&key, claim);
@@ -314,12 +334,12 @@ fn rubbish_is_survived() {
         let Some(mut table) = Table::open(&mut memory) else { continue };
         for i in 0..30 {
             let key = key(&table, &i.to_string());
-            let _ = table.look(&key, 0, Some(1));
+            let _ = table.look(&key, 0, Some(1), None);
             let _ = table.stale(&key, 0, 1);
             put(&mut table, &i.to_string(), &[2; 500], &[], FOREVER);
         }
         let ids = [tag(&table, "t")];
-        let mut revocation = Revocation::default();
+        let mut revocation = Revocation::new(0);
         table.revoke(&ids, true);
         for _ in 0..1000 {
             if !table.forget(&mut revocation, &ids, 64) {
