@@ -6,6 +6,7 @@
 # KIND says how it answers; `worker_user` is who the workers run as.
 use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
+use Cwd ();
 use JSON::PP ();
 use Time::HiRes qw(sleep time);
 use Wire;
@@ -15,6 +16,7 @@ no_long_string();
 master_on();
 
 our $html;
+my $home = Cwd::getcwd();
 
 add_block_preprocessor(sub {
     my $block = shift;
@@ -116,6 +118,16 @@ sub asked {
     unlink "$html/notes";
     return $n;
 }
+
+# Is it what docs/health.md shows? Times and users are others there.
+sub is_shown {
+    my ($name, $uri) = @_;
+    my ($shown) = slurp("$home/docs/health.md") =~ /^<!-- \Q$name\E -->\n```json\n(.*?)^```$/ms;
+    my $said = fetch($uri)->{body} =~ s/\Q$html\E/\/srv/gr =~ s/uid \d+/uid 33/gr;
+    is(timeless($said), timeless($shown), "docs/health.md: $name") or diag($said);
+}
+
+sub timeless { $_[0] =~ s/"time_ms": [\d.]+/"time_ms": .../gr }
 
 sub alive {
     my $r = fetch('/ready');
@@ -739,6 +751,29 @@ is(scalar @parts, 3, 'three parts') or diag($r->{body});
 is(JSON::PP::decode_json($_)->{status}, 'pass', 'a part') for @parts;
 is(fetch('/checked')->{body}, 'inside', 'auth_request');
 alive('after');
+
+
+
+=== what docs/health.md shows
+--- worker_user: nobody
+--- config
+location = /_health { internal; proxy_pass http://app/_ask/health; }
+location = /health/well { download_rule /app/media/ media; download_health ask=/_health probe=media:health.txt valid=0; }
+location = /health/rule { download_rule /app/media/ media:upload; download_health ask=/_health probe=media:health.txt valid=0; }
+--- user_files eval
+[['media/health.txt', 'well'], ['media/uploads/x', '']]
+--- story
+chmod 0755, servroot(), $html, "$html/media" or die $!;
+my $app = app(app => sub { grant('{"file":{"path":"/app/media/health.txt"}}') });
+is_shown('well', '/health/well');
+is_shown('rule', '/health/rule');
+chmod 0700, "$html/media" or die $!;
+is_shown('permission', '/health/well');
+chmod 0755, "$html/media" or die $!;
+stop($app);
+is_shown('app', '/health/well');
+--- error_log
+[error]
 
 
 
