@@ -35,6 +35,7 @@ my %proof = (
     'fastcgi.conf' => \&fastcgi,
     'uwsgi.conf'   => \&uwsgi,
     'signed.conf'  => \&signed,
+    'health.conf'  => \&health,
 );
 
 # run by t/3*.t, which have the apps
@@ -221,6 +222,34 @@ sub rules {
     like(get('/x')->{content}, qr{GET /x}, 'all else is the app');
 }
 
+sub health {
+    my $conf = shift;
+    prepare($conf, 'media/health.txt' => "well\n", 'media/2026/q3.pdf' => '%PDF q3');
+    start_backend(sub {
+        my ($method, $uri, $head) = @_;
+        return reply(404, 'text/plain', "$uri\n") unless $uri eq '/documents/health';
+        return reply(403, 'text/plain', "not for you\n") unless $head =~ /^Authorization: Bearer of-the-probe\r$/m;
+        return grant('{"file": {"path": "/app/media/health.txt"}}');
+    });
+    accepted($conf);
+    start_nginx($conf) or return;
+
+    my $r = get('/health/ready');
+    is($r->{status}, 200, 'ready') or diag($r->{content});
+    is(join(' ', $r->{content} =~ /^  "([^"]+)": \{"status": "pass"/mg),
+        'storage:media rule:/app/media/ probe:media:health.txt app end_to_end', 'what was looked at');
+    is(get('/health/live')->{status}, 200, 'alive');
+    is(get('/documents/health')->{status}, 403, 'others than the probe are denied');
+    is(get('/_health')->{status}, 404, 'and do not ask');
+    kill 'TERM', $children{backend};
+    waitpid delete $children{backend}, 0;
+    ok(within(5, sub { $r = get('/health/ready'); $r->{status} == 503 }), 'without the app it is not ready');
+    like($r->{content}, qr/"app": \{"status": "fail", .*"app_unavailable: /, 'and says why');
+    is(get('/health/live')->{status}, 200, 'but alive');
+    rename "$dir/srv/media", "$dir/srv/moved" or die $!;
+    ok(within(5, sub { get('/health/live')->{status} == 503 }), 'without its files it is not');
+}
+
 sub fastcgi {
     my $conf = shift;
     prepare($conf, 'media/2026/q3.pdf' => '%PDF q3', 'run/' => undef);
@@ -312,7 +341,7 @@ sub every_directive_is_shown {
     my @names = $table =~ /^\s*name: c?"(\w+)"/mg;
     my $shown = join "\n", map { slurp($_) =~ s/#.*//mgr } glob 'nginx-conf/*.conf';
     cmp_ok(scalar @names, '>=', 10, 'the table of directives is read');
-    like($shown, qr/^\s*\Q$_\E\s/m, "nginx-conf shows $_") for @names;
+    like($shown, qr/^\s*\Q$_\E[\s;]/m, "nginx-conf shows $_") for @names;
 }
 
 # --- what is to be seen ----------------------------------------------------------

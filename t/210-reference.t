@@ -16,10 +16,10 @@ my $tests  = all('t/0*.t') . all('t/1*.t');
 my $shown  = all('nginx-conf/*.conf');
 
 my %context = (Http => 'http', Server => 'server', Location => 'location', If => 'if in location');
-my %named = $table =~ /const ([A-Z]+): &\[Context\] =\s*&\[(.*?)\]/sg or die 'no ANYWHERE';
+my %named = $table =~ /const (\w+): &\[Context\] =\s*&\[(.*?)\];/gs;
 
 my @directives;
-while ($table =~ /name: c"(\w+)",\s*contexts: ([A-Z]+|&\[.*?\]),\s*arguments: \((\d), (\d)\)/gs) {
+while ($table =~ /name: c"(\w+)",\s*contexts: ([A-Z]+|&\[.*?\]),\s*arguments: \((\d), (\d|[A-Z_]+)\)/gs) {
     my ($name, $where) = ($1, $named{$2} // $2);
     push @directives, [$name, join ', ', map { $context{$_} // die $_ } $where =~ /Context::(\w+)/g];
 }
