@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod directives;
+mod health;
 mod intercept;
 mod signature;
 mod storage;
@@ -16,6 +17,7 @@ use nginx_download_core::rule::Rule;
 
 pub(crate) use cache::Cache;
 use cache::Caching;
+pub(crate) use health::Health;
 pub(crate) use intercept::Intercept;
 pub(crate) use signature::Signature;
 pub(crate) use storage::{Storage, Where};
@@ -70,19 +72,23 @@ pub(crate) struct LocConf {
 }
 
 /// What admins and apps look at and turn to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Endpoint {
     /// `download_revoke`
     Revoke,
     /// `download_status`
     Status(Format),
+    /// `download_health`
+    Health(Health),
 }
 
 impl Endpoint {
-    fn directive(self) -> &'static str {
+    /// The directive that makes it.
+    fn directive(&self) -> &'static str {
         match self {
             Self::Revoke => "download_revoke",
             Self::Status(_) => "download_status",
+            Self::Health(_) => "download_health",
         }
     }
 }
@@ -253,9 +259,18 @@ fn is_via(main: &MainConf, location: &Location) -> bool {
 fn merge_view(conf: &mut Conf<'_>, parent: &LocConf, child: &mut LocConf) -> Result<(), ConfError> {
     let mut location = conf.location();
     let declared = child.view.is_some();
-    if let Some(endpoint) = child.endpoint {
+    let is_block = location.kind() == LocationKind::Block;
+    if is_block && !declared && location.content::<Download>() != Content::Other {
+        // nginx goes on with the content handler of the location that the block is in.
+        child.endpoint.clone_from(&parent.endpoint);
+    }
+    if let Some(endpoint) = &child.endpoint {
         if declared || location.content::<Download>() == Content::Other {
-            return Err(format!("\"{}\" needs a location of its own", endpoint.directive()).into());
+            let directive = endpoint.directive();
+            return Err(format!("\"{directive}\" needs a location of its own").into());
+        }
+        if let Endpoint::Health(health) = endpoint {
+            health.check(conf.main_conf::<Download>())?;
         }
         location.take_content::<Download>();
         return Ok(());

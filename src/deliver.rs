@@ -214,7 +214,8 @@ fn send<'r>(
     Ok(version::send(request.response(), body, words)?)
 }
 
-fn open<'r, P: Borrow<RelativePath>>(
+/// Opens a file on disk; the name of a temporary one goes.
+pub(crate) fn open<'r, P: Borrow<RelativePath>>(
     request: Request<'r>,
     disk: &Disk<'_, P>,
 ) -> Result<OpenFile<'r>, Refusal> {

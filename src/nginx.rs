@@ -29,9 +29,10 @@ mod variable;
 
 pub(crate) use body::Body;
 pub(crate) use conf::{
-    Conf, ConfError, Content, Context, Directive, Location, LocationKind, Setter, Template,
+    ANY_NUMBER, Conf, ConfError, Content, Context, Directive, Location, LocationKind, Setter,
+    Template,
 };
-pub(crate) use file::{OpenError, OpenFile, Symlinks};
+pub(crate) use file::{OpenError, OpenFile, Symlinks, worker_uid};
 pub(crate) use log::{Level, log_alert};
 pub(crate) use module::{HttpModule, RawModule};
 pub(crate) use request::{Method, NGINX_VERSION, Request, now_msec, now_sec, worker};

@@ -1,12 +1,12 @@
 //! A failure on its way out: logged once, remembered for `$download_failure`, turned into a
 //! status.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use nginx_download_core::failure::{Failure, Severity};
 
 use crate::exchange::{Exchange, Noted};
-use crate::nginx::{Level, NoMemory, OpenError, Status, now_sec};
+use crate::nginx::{Level, NoMemory, OpenError, Status, now_sec, worker_uid};
 use crate::{Request, explain};
 
 /// Why a request gets no file, with the particulars for the error log.
@@ -81,7 +81,9 @@ impl Refusal {
                     with(Failure::Symlink, "is behind symbolic links that lead in a circle", errno)
                 }
                 libc::EACCES => {
-                    with(Failure::Unreadable, "may not be read by the nginx worker", errno)
+                    let uid = worker_uid();
+                    let why = format!("may not be read by the nginx worker (uid {uid})");
+                    with(Failure::Unreadable, &why, errno)
                 }
                 libc::ENXIO | libc::ENODEV => {
                     with(Failure::NotAFile, "is a socket or device", errno)
@@ -91,6 +93,22 @@ impl Refusal {
             OpenError::NoMemory => with(Failure::Internal, "cannot be opened: out of memory", 0),
         }
     }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.failure.label(), self.detail)?;
+        if self.errno != 0 { write!(f, " ({})", errno_in_words(self.errno)) } else { Ok(()) }
+    }
+}
+
+/// `Permission denied` for EACCES.
+pub(crate) fn errno_in_words(errno: i32) -> String {
+    let mut words = std::io::Error::from_raw_os_error(errno).to_string();
+    if let Some(number) = words.find(" (os error ") {
+        words.truncate(number);
+    }
+    words
 }
 
 impl From<NoMemory> for Refusal {

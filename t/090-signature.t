@@ -25,6 +25,7 @@ keepalive_requests 10000;
 add_header X-Failure \$download_failure always;
 add_header X-Grant \$download_grant always;
 add_header X-View \$download_view always;
+add_header X-Basename \$download_basename always;
 upstream app { server unix:$html/app.sock; }
 END
     $block->set_value(config => <<"END" . ($block->config // ''));
@@ -568,15 +569,27 @@ is(ask("$_#x"), '200 signed', 'a fragment is not seen') for dl('/dl/a.txt');
 location /shown/ { download storage files; download_signature hmac-sha256 key_file=keys; download_attachment off; download_basename conf.txt; }
 location /slow/ { download storage files; download_signature hmac-sha256 key_file=keys; limit_rate 20k; }
 location /asked/ { download object /_ask$uri; download_signature hmac-sha256 key_file=keys; download_basename conf.txt; }
+location /cached/ { download object /_ask$uri; download_signature hmac-sha256 key_file=keys; download_cache z; download_cache_key $uri; download_cache_valid 1m; }
 location /_ask/ { internal; proxy_pass http://app; }
+location /path/ { download path $TEST_NGINX_SERVER_ROOT/html/files/$arg_f; download_signature hmac-sha256 key_file=keys; }
+location /inner/ { internal; alias $TEST_NGINX_SERVER_ROOT/html/files/; }
+location /by/ { download storage inner; download_signature hmac-sha256 key_file=keys; }
+location /http/ { download http http://app/remote/$arg_f; download_signature hmac-sha256 key_file=keys; }
+location /fetch/ { internal; proxy_pass $download_url; }
+location /virtual/ { download virtual /inner/$arg_f; download_signature hmac-sha256 key_file=keys; }
+--- http_config
+download_cache_zone zone=z:64k;
+download_storage inner location=/inner/;
+download_storage remote url=http://app/remote/ via=/fetch/;
 --- story
 app(app => sub {
-    my ($name) = $_[0] =~ m{^\w+ /_ask/asked/(\w+)};
-    return grant(qq({"file":{"storage":"files","path":"a.txt"}})) if $name eq 'silent';
-    return grant(qq({"file":{"storage":"files","path":"a.txt"},"basename":"grant.pdf","attachment":true}));
+    my ($name) = $_[0] =~ m{^\w+ /(?:_ask/\w+|remote)/(\w+)};
+    note("asked $name");
+    my %says = (silent => '', named => ',"basename":"grant.txt"', rate => ',"limit_rate":0', shown => ',"attachment":false', header => ',"headers":{"Content-Disposition":"x"}');
+    return defined $says{$name} ? grant(qq({"file":{"storage":"files","path":"a.txt"}$says{$name}})) : answer(200, "far away\n");
 });
 my $disposition = sub { header(fetch(dl(@_)), 'Content-Disposition') };
-is($disposition->('/dl/a.txt', '&basename=Q3%20r%C3%A9port%2B.txt'), q(attachment; filename="Q3 report+.txt"; filename*=UTF-8''Q3%20r%C3%A9port%2B.txt), 'basename');
+is($disposition->('/dl/a.txt', '&basename=Q3%20r%C3%A9port%2B.txt'), q(attachment; filename="Q3 report+.txt"; filename*=UTF-8''Q3%20r%C3%A9port+.txt), 'basename');
 is($disposition->('/dl/a.txt', '&basename=a+b.txt'), 'attachment; filename="a b.txt"', 'basename: form-decoded');
 is($disposition->('/dl/a.txt', '&basename=..%2F..%2Fetc%2Fpasswd'), 'attachment; filename="passwd"', 'basename: without directories');
 like($disposition->('/dl/a.txt', '&basename=a%22%3B%20filename%3D%22b.txt'), qr/^attachment; filename="a(?:[^"\\]|\\.)*b\.txt"(?:;|$)/, 'basename: quoted');
@@ -590,6 +603,24 @@ my $r = fetch(dl('/dl/a.txt', '&basename=b.txt'), 'Range: bytes=0-1');
 is("$r->{status} " . header($r, 'Content-Disposition'), '206 attachment; filename="b.txt"', 'of a range');
 is(header(fetch('HEAD ' . dl('/dl/a.txt', '&basename=b.txt')), 'Content-Disposition'), 'attachment; filename="b.txt"', 'HEAD');
 is($disposition->('/asked/silent', '&basename=link.txt'), 'attachment; filename="link.txt"', 'with an app that says nothing: the link');
+is($disposition->('/asked/named', '&basename=link.txt'), 'attachment; filename="grant.txt"', 'an app that names the file wins');
+is($disposition->('/asked/named', '&basename=link.txt&attachment=0'), 'inline; filename="grant.txt"', 'the link has its say where the grant has none');
+is($disposition->('/asked/shown', '&basename=link.txt&attachment=1'), 'inline; filename="link.txt"', 'and the other way round');
+is($disposition->('/asked/header', '&basename=link.txt&attachment=1'), 'x', 'an app that says all of it');
+# a grant that is remembered is nobody's link
+for my $name ('', 'one.txt', 'two.txt', '') {
+    is($disposition->('/cached/silent', $name && "&basename=$name"), 'attachment; filename="' . ($name || 'a.txt') . '"', "download_cache: '$name'");
+    is($disposition->('/cached/silent', "&attachment=0&basename=$name"), qq(inline; filename="$name"), "download_cache: '$name', shown") if $name;
+}
+is(scalar(() = notes() =~ /asked silent/g), 2, 'download_cache: and the app was asked once');
+# whatever the view
+for my $view (qw(path by http virtual)) {
+    is($disposition->("/$view/a.txt", '&f=a.txt&basename=link.txt'), 'attachment; filename="link.txt"', "$view: basename");
+    is($disposition->("/$view/a.txt", '&f=a.txt&basename=link.txt&attachment=0'), 'inline; filename="link.txt"', "$view: attachment=0");
+}
+# $download_basename, and a type by the name
+$r = fetch(dl('/dl/a.txt', '&basename=link.html'));
+is(header($r, 'X-Basename') . ' ' . header($r, 'Content-Type'), 'link.html text/html', '$download_basename and the type');
 # a prefix: every file has the name
 $r = fetch(prefix_link($key, '/dl/', '/dl/b.txt', 'expires=' . soon() . '&basename=all.txt'));
 is("$r->{body}" . header($r, 'Content-Disposition'), qq(the other\nattachment; filename="all.txt"), 'with a prefix');
@@ -611,6 +642,7 @@ cmp_ok($took->('/dl/large.txt', '&limit_rate=40000'), '>', 0.4, 'limit_rate');
 cmp_ok($took->('/slow/large.txt', '&limit_rate=0'), '<', 0.4, 'limit_rate=0 lifts that of the location');
 cmp_ok($took->('/slow/large.txt', '&limit_rate=9223372036854775807'), '<', 0.4, 'limit_rate, very large');
 cmp_ok($took->('/dl/large.txt'), '<', 0.4, 'without one');
+cmp_ok($took->('/by/large.txt', '&limit_rate=40000'), '>', 0.4, 'limit_rate, by another location');
 
 
 
@@ -673,8 +705,7 @@ $are->(new => $bad);
 make_file($file, "brand new\n$key\n");
 $are->(retired => '200 signed');
 $are->(new => $bad);
-ok(reload(), 'reload');
-sleep 0.1;
+ok(reload() && wait_for(sub { workers_of(master()) == 1 }), 'reload, and the old worker is gone');
 $are->(retired => $bad);
 $are->(new => '200 signed');
 $are->(kept => '200 signed');
@@ -1008,6 +1039,9 @@ for my $where (qw(/app/a.txt /alias/a.txt /root/x.html /off/a.txt /empty/x /inte
     is(header(fetch("${link}x"), 'X-View'), 'signed', "$where: the view of a bad one");
     unlink servroot() . '/html/notes';
 }
+# claims that say how a file is sent are for downloads
+is(header(fetch(dl('/alias/a.txt', '&basename=b.txt&attachment=1')), 'Content-Disposition'), '', 'alias: basename says nothing');
+is(ask(dl('/alias/a.txt', "&$_")) =~ s/:.*//r, '403 bad_signature', "alias: but is looked at: $_") for 'basename=%0A', 'attachment=x', 'limit_rate=x';
 is(ask('/alias/a.txt', 'Range: bytes=0-1'), $unsigned, 'alias: a range, unsigned');
 my $r = fetch(dl('/alias/a.txt'), 'Range: bytes=0-1');
 is("$r->{status} $r->{body}", '206 01', 'alias: a range');

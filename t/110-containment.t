@@ -57,15 +57,6 @@ sub within_root {
     die $@ unless $done;
 }
 
-sub as_user {
-    my $user = shift;
-    chomp $user;
-    $user .= ' ' . getgrgid((getpwnam $user)[3]);
-    # the one stands in for the other
-    no warnings 'once';
-    $ENV{TEST_NGINX_WORKER_USER} = $Test::Nginx::Util::WorkerUser = $user;
-}
-
 # A library that takes openat2(2) away; undef where there is no compiler.
 my $shim_dir;
 sub shim {
@@ -109,6 +100,21 @@ add_response_body_check(sub {
         }
     }
 });
+
+# In the root: what the location /health says of it.
+sub told_by_health {
+    my @all = qw(storage:off storage:on probe:off:file.txt probe:on:sub/inner.txt);
+    for ([0755, 0755, 0644, ''], [0711, 0711, 0644, ''], [0644, 0755, 0644, "@all"], [0755, 0755, 0600, $all[2]], [0755, 0700, 0644, $all[3]]) {
+        my ($root, $sub, $file, $guilty) = @$_;
+        chmod $sub, 'sub' or die $!;
+        chmod $file, 'file.txt' or die $!;
+        chmod $root, '.' or die $!;
+        my $r = fetch('/health');
+        my $what = sprintf 'modes %o %o %o', $root, $sub, $file;
+        is($r->{status}, $guilty eq '' ? 200 : 503, "$what: status");
+        is(join(' ', $r->{body} =~ /^  "([^"]+)": \{"status": "fail"/mg), $guilty, "$what: who is guilty");
+    }
+}
 
 sub check {
     my ($block, $uri, $status, $time) = @_;
@@ -418,6 +424,10 @@ our $socket = IO::Socket::UNIX->new(Local => 'socket', Listen => 1) or die $!;
 
 === what the worker may not read
 --- worker_user: nobody
+--- error_log
+download storage: unreadable: "file.txt" in storage "off"
+download storage: unreadable: "sub/inner.txt" in storage "on"
+may not be read by the nginx worker (uid 
 --- init
 chmod 0755, servroot(), servroot() . '/html', '.' or die $!;
 chmod 0600, 'file.txt' or die $!;
@@ -442,6 +452,27 @@ make_file('root/readable.txt', 'inside');
 404 404 file.txt
 404 404 sub/inner.txt
 200 200 readable.txt
+
+
+
+=== download_health tells what the worker may not read
+--- worker_user: nobody
+--- config
+location = /health { download_health probe=off:file.txt probe=on:sub/inner.txt valid=0; }
+--- init
+chmod 0755, servroot(), servroot() . '/html' or die $!;
+told_by_health();
+
+
+
+=== download_health tells what the worker may not read, without openat2
+--- worker_user: nobody
+--- without_openat2
+--- config
+location = /health { download_health probe=off:file.txt probe=on:sub/inner.txt valid=0; }
+--- init
+chmod 0755, servroot(), servroot() . '/html' or die $!;
+told_by_health();
 
 
 

@@ -14,6 +14,7 @@ use IO::Socket::UNIX;
 use POSIX qw(WNOHANG);
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Links;
 use Standin::Place;
 
 # no proxy is asked for what is here
@@ -34,6 +35,8 @@ my %proof = (
     'status.conf'  => \&status,
     'fastcgi.conf' => \&fastcgi,
     'uwsgi.conf'   => \&uwsgi,
+    'signed.conf'  => \&signed,
+    'health.conf'  => \&health,
 );
 
 # run by t/3*.t, which have the apps
@@ -235,6 +238,34 @@ sub status {
     like(get('/metrics')->{content}, qr/^nginx_download_files_total\{storage="public"\} 1$/m, 'what Prometheus is told');
 }
 
+sub health {
+    my $conf = shift;
+    prepare($conf, 'media/health.txt' => "well\n", 'media/2026/q3.pdf' => '%PDF q3');
+    start_backend(sub {
+        my ($method, $uri, $head) = @_;
+        return reply(404, 'text/plain', "$uri\n") unless $uri eq '/documents/health';
+        return reply(403, 'text/plain', "not for you\n") unless $head =~ /^Authorization: Bearer of-the-probe\r$/m;
+        return grant('{"file": {"path": "/app/media/health.txt"}}');
+    });
+    accepted($conf);
+    start_nginx($conf) or return;
+
+    my $r = get('/health/ready');
+    is($r->{status}, 200, 'ready') or diag($r->{content});
+    is(join(' ', $r->{content} =~ /^  "([^"]+)": \{"status": "pass"/mg),
+        'storage:media rule:/app/media/ probe:media:health.txt app end_to_end', 'what was looked at');
+    is(get('/health/live')->{status}, 200, 'alive');
+    is(get('/documents/health')->{status}, 403, 'others than the probe are denied');
+    is(get('/_health')->{status}, 404, 'and do not ask');
+    kill 'TERM', $children{backend};
+    waitpid delete $children{backend}, 0;
+    ok(within(5, sub { $r = get('/health/ready'); $r->{status} == 503 }), 'without the app it is not ready');
+    like($r->{content}, qr/"app": \{"status": "fail", .*"app_unavailable: /, 'and says why');
+    is(get('/health/live')->{status}, 200, 'but alive');
+    rename "$dir/srv/media", "$dir/srv/moved" or die $!;
+    ok(within(5, sub { get('/health/live')->{status} == 503 }), 'without its files it is not');
+}
+
 sub fastcgi {
     my $conf = shift;
     prepare($conf, 'media/2026/q3.pdf' => '%PDF q3', 'run/' => undef);
@@ -279,12 +310,54 @@ sub asked_by_another_protocol {
     is(get('/about')->{content}, "GET /about\n", 'all else is the app');
 }
 
+sub signed {
+    my $conf = shift;
+    prepare($conf, 'media/2026/q 3.pdf' => '%PDF q3', 'log/' => undef, 'keys/links' => "new\nold\n", 'keys/django' => "a secret key\nits fallback\n",
+        'keys/secure-link' => "secret\n");
+    start_backend(sub { reply(200, 'text/plain', "$_[0] $_[1]\n") });
+    accepted($conf);
+    start_nginx($conf) or return;
+
+    my ($soon, $day) = (int(time) + 1000, 86_400);
+    my $link = sub { my ($path, $claims, $key) = @_; hmac_link($key // 'new', $path, $claims // "expires=$soon") };
+    my $q3 = '/2026/q%203.pdf';
+    my $r = get($link->("/dl$q3", "expires=$soon&basename=Q3%20report.pdf"));
+    is_file($r, '%PDF q3', 'a signed link');
+    is($r->{headers}{'content-disposition'}, 'attachment; filename="Q3 report.pdf"', 'under the name that it says');
+    is($r->{headers}{'cache-control'}, 'private, no-store', 'download_header');
+    is_file(get($link->("/dl$q3", undef, 'old')), '%PDF q3', 'by the other key');
+    is_file(get(prefix_link('new', '/dl/2026/', "/dl$q3", "expires=$soon")), '%PDF q3', 'by the link of a folder');
+    denied(get("/dl$q3"), 403, qr/^This link is not valid\.$/, 'without a signature');
+    denied(get($link->("/dl$q3") . 'x'), 403, qr/^This link is not valid\.$/, 'with a signature that is none');
+    denied(get($link->("/dl$q3", 'expires=1')), 403, qr/^This link has expired/, 'expired');
+    denied(get($link->("/dl$q3", "expires=$soon&not_before=$soon")), 403, qr/^This link is not valid yet\.$/, 'not yet');
+    denied(get($link->("/dl$q3", 'expires=' . ($soon + 30 * $day))), 403, qr/^This link is not valid\.$/, 'max_age');
+    is(get($link->('/dl/2026/q4.pdf'))->{status}, 404, 'a link to no file');
+
+    is_file(get(django_link($_, "/media$q3")), '%PDF q3', "a link of Django's, by $_") for 'a secret key', 'its fallback';
+    $r = get(django_link('a secret key', "/media$q3"));
+    is($r->{headers}{'content-disposition'}, undef, 'download_attachment off');
+    denied(get(django_link('a secret key', "/media$q3", int(time) - 3700)), 403, qr/^This link has expired/, 'made too long ago');
+    denied(get("/media$q3"), 403, qr/^This link is not valid\.$/, 'without a signature');
+
+    is_file(get(secure_link('secret', "/old$q3", $soon, "$soon/old/2026/q 3.pdf127.0.0.1 ")), '%PDF q3', 'a link for secure_link');
+    denied(get(secure_link('secret', "/old$q3", $soon, "$soon/old/2026/q 3.pdf127.0.0.2 ")), 403, qr/^This link is not valid\.$/, 'of another client');
+
+    like(get($link->('/live/x'))->{content}, qr{^GET /live/x\?expires=}, 'a link to the app');
+    denied(get('/live/x'), 403, qr/^This link is not valid\.$/, 'to the app, without a signature');
+
+    my $log = stop_nginx() && slurp("$dir/srv/log/links.log");
+    like($log, qr{^127\.0\.0\.1 GET /dl/2026/q 3\.pdf 200 7 signed -$}m, 'the log tells of a download');
+    like($log, qr{^127\.0\.0\.1 GET /dl/2026/q 3\.pdf 403 \d+ none link_expired$}m, 'and says why there was none');
+    unlike($log, qr/expires=|signature=|md5=/i, 'but has no link in it');
+}
+
 sub every_directive_is_shown {
     my $table = slurp('src/config/directives.rs');
     my @names = $table =~ /^\s*name: c?"(\w+)"/mg;
     my $shown = join "\n", map { slurp($_) =~ s/#.*//mgr } glob 'nginx-conf/*.conf';
     cmp_ok(scalar @names, '>=', 10, 'the table of directives is read');
-    like($shown, qr/^\s*\Q$_\E\s/m, "nginx-conf shows $_") for @names;
+    like($shown, qr/^\s*\Q$_\E[\s;]/m, "nginx-conf shows $_") for @names;
 }
 
 # --- what is to be seen ----------------------------------------------------------

@@ -16,11 +16,11 @@ my $tests  = all('t/0*.t') . all('t/1*.t');
 my $shown  = all('nginx-conf/*.conf');
 
 my %context = (Http => 'http', Server => 'server', Location => 'location', If => 'if in location');
-my ($anywhere) = $table =~ /const ANYWHERE: &\[Context\] =\s*&\[(.*?)\]/s or die 'no ANYWHERE';
+my %named = $table =~ /const (\w+): &\[Context\] =\s*&\[(.*?)\];/gs;
 
 my @directives;
-while ($table =~ /name: c"(\w+)",\s*contexts: (ANYWHERE|&\[.*?\]),\s*arguments: \((\d), (\d)\)/gs) {
-    my ($name, $where) = ($1, $2 eq 'ANYWHERE' ? $anywhere : $2);
+while ($table =~ /name: c"(\w+)",\s*contexts: ([A-Z]+|&\[.*?\]),\s*arguments: \((\d), (\d|[A-Z_]+)\)/gs) {
+    my ($name, $where) = ($1, $named{$2} // $2);
     push @directives, [$name, join ', ', map { $context{$_} // die $_ } $where =~ /Context::(\w+)/g];
 }
 cmp_ok(scalar @directives, '>=', 10, 'the table of directives is found');
@@ -34,11 +34,11 @@ for (@directives) {
     my $at = index $readme, "#### $name\n";
     cmp_ok($at, '>', $after, "$name stands where the table has it");
     $after = $at;
-    like($paragraph, qr/^\*\*Syntax:\*\* `\Q$name\E /m, "$name: Syntax");
+    like($paragraph, qr/^\*\*Syntax:\*\* `\Q$name\E[ ;]/m, "$name: Syntax");
     like($paragraph, qr/^\*\*Default:\*\* \S/m, "$name: Default");
     like($paragraph, qr/^\*\*Context:\*\* \Q$where\E\s*$/m, "$name: Context");
-    like($tests, qr/\b\Q$name\E /, "$name is used in t/");
-    like($shown, qr/^\s*\Q$name\E /m, "$name is shown in nginx-conf/");
+    like($tests, qr/\b\Q$name\E[ ;]/, "$name is used in t/");
+    like($shown, qr/^\s*\Q$name\E[ ;]/m, "$name is shown in nginx-conf/");
 }
 
 my @variables = slurp('src/variables.rs') =~ /name: "(\w+)"/g;

@@ -19,6 +19,7 @@ pub mod explain;
 pub mod failure;
 pub mod grant;
 pub mod header;
+pub mod health;
 pub mod media;
 pub mod page;
 pub mod path;

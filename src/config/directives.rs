@@ -7,9 +7,11 @@ use nginx_download_core::explain;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
-use super::{Endpoint, Format, LocConf, MainConf, cache, intercept, signature, storage, view};
+use super::{
+    Endpoint, Format, LocConf, MainConf, cache, health, intercept, signature, storage, view,
+};
 use crate::Download;
-use crate::nginx::{Conf, ConfError, Context, Directive, Setter, Template};
+use crate::nginx::{ANY_NUMBER, Conf, ConfError, Context, Directive, Setter, Template};
 use crate::tally::Tally;
 
 const ANYWHERE: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::If];
@@ -207,6 +209,15 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
             let format = status_format(conf)?;
             Tally::declare(conf, &conf.main_conf::<Download>().tally)?;
             once(&mut location.endpoint, Endpoint::Status(format))
+        }),
+    },
+    Directive {
+        name: c"download_health",
+        contexts: &[Context::Location],
+        arguments: (0, ANY_NUMBER),
+        set: Setter::Location(|conf, location: &mut LocConf| {
+            let declared = health::parse(conf)?;
+            once(&mut location.endpoint, Endpoint::Health(declared))
         }),
     },
 ];

@@ -86,7 +86,7 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<View, ConfError> {
     }
 }
 
-fn parse_uri(conf: &mut Conf<'_>, uri: &[u8]) -> Result<LocalUri, ConfError> {
+pub(super) fn parse_uri(conf: &mut Conf<'_>, uri: &[u8]) -> Result<LocalUri, ConfError> {
     if !matches!(uri.first(), Some(b'/' | b'$')) {
         return Err(format!(
             "\"{}\" is no URI of a location: it must begin with a slash",

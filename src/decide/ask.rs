@@ -27,7 +27,7 @@ pub(crate) fn ask(request: Request<'_>, exchange: &Exchange, uri: &LocalUri) -> 
     explain::asked(exchange, path, args);
     exchange.asked_at.set(Some(now_msec()));
     match request.ask(&question) {
-        Ok(()) => Ok(Status::DONE),
+        Ok(_) => Ok(Status::DONE),
         Err(_) => Err(Refusal::new(Failure::Internal, "the app could not be asked")),
     }
 }
@@ -68,8 +68,6 @@ fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
 
 /// The table of answers, row by row.
 fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outcome {
-    let refuse = |failure, detail: String| Err(Refusal::new(failure, detail));
-    let app = answer.app_status();
     match answer.status() {
         200 => {
             let intercept = request.loc_conf().intercept();
@@ -94,13 +92,20 @@ fn judge(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
                 .note(request, exchange);
             Ok(relay::relay(request, exchange, answer))
         }
-        504 => refuse(Failure::AppTimeout, "the app did not answer in time".into()),
-        502 | 0 if app != Some(502) => refuse(
+        _ => Err(neither_yes_nor_no(answer)),
+    }
+}
+
+/// What is wrong with an answer that is not 200, 3xx or 4xx.
+pub(crate) fn neither_yes_nor_no(answer: &Answer<'_>) -> Refusal {
+    match answer.status() {
+        504 => Refusal::new(Failure::AppTimeout, "the app did not answer in time"),
+        502 | 0 if answer.app_status() != Some(502) => Refusal::new(
             Failure::AppUnavailable,
-            "no answer from the app: is it running, and where proxy_pass points to?".into(),
+            "no answer from the app: is it running, and where proxy_pass points to?",
         ),
-        status @ 500..=599 => refuse(Failure::AppError, format!("the app answered {status}")),
-        status => refuse(
+        status @ 500..=599 => Refusal::new(Failure::AppError, format!("the app answered {status}")),
+        status => Refusal::new(
             Failure::NotAGrant,
             format!("the app answered {status}, which neither grants nor denies"),
         ),
@@ -128,6 +133,19 @@ fn referred(
 }
 
 fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outcome {
+    is_grant(answer)?;
+    let (grant, target) = read(request, exchange, answer.end(), answer.body())?;
+    if !cache::granted(request, exchange, answer, &grant) {
+        return cache::ask_again(request, exchange);
+    }
+    // The app may open or renew a session on the occasion.
+    let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
+    let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
+    deliver::deliver(request, exchange, target, Said::Granted(Granted { grant, cookies }))
+}
+
+/// Does a 200 of the app say that it is a grant?
+pub(crate) fn is_grant(answer: &Answer<'_>) -> Result<(), Refusal> {
     let media_type = answer.content_type();
     if !media::is_grant(media_type) {
         return Err(Refusal::new(
@@ -148,14 +166,7 @@ fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outc
             format!("the app's grant has Content-Encoding \"{coding}\", which is not undone"),
         ));
     }
-    let (grant, target) = read(request, exchange, answer.end(), answer.body())?;
-    if !cache::granted(request, exchange, answer, &grant) {
-        return cache::ask_again(request, exchange);
-    }
-    // The app may open or renew a session on the occasion.
-    let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
-    let cookies = cookies.map(|(_, value)| value.to_vec()).collect();
-    deliver::deliver(request, exchange, target, Said::Granted(Granted { grant, cookies }))
+    Ok(())
 }
 
 /// A grant of the app, strictly read, and the file it leads to.
@@ -165,6 +176,16 @@ pub(crate) fn read<'r>(
     end: End,
     body: &[u8],
 ) -> Result<(Grant, Target<'r>), Refusal> {
+    let grant = parse(request, end, body)?;
+    exchange.decision.set(Decision::Asked);
+    exchange.source.set(Some(grant.file.kind()));
+    explain::granted(exchange, body);
+    let target = locate::locate(request, &grant.file)?;
+    Ok((grant, target))
+}
+
+/// A grant of the app, strictly read.
+pub(crate) fn parse(request: Request<'_>, end: End, body: &[u8]) -> Result<Grant, Refusal> {
     match end {
         End::Whole => {}
         End::Oversize => {
@@ -184,11 +205,5 @@ pub(crate) fn read<'r>(
             ));
         }
     }
-    let grant = Grant::from_json(body)
-        .map_err(|error| Refusal::new(Failure::GrantInvalid, error.to_string()))?;
-    exchange.decision.set(Decision::Asked);
-    exchange.source.set(Some(grant.file.kind()));
-    explain::granted(exchange, body);
-    let target = locate::locate(request, &grant.file)?;
-    Ok((grant, target))
+    Grant::from_json(body).map_err(|error| Refusal::new(Failure::GrantInvalid, error.to_string()))
 }

@@ -7,8 +7,9 @@
 use nginx_download_core::cache::{Id, Revocation, Secret};
 use nginx_download_core::query::{self, Argument};
 
+use super::answer_json;
 use crate::Request;
-use crate::nginx::{Body, Level, Method, NoMemory, Status, now_msec};
+use crate::nginx::{Level, Method, Status, now_msec};
 use crate::zone::{Signal, Zone};
 
 /// Blocks of a zone that are looked at before other workers get a turn.
@@ -34,16 +35,6 @@ fn with_body(request: Request<'_>, body: Option<&[u8]>) -> Status {
         Err(why) => (400, format!("{{\"error\": \"{why}\"}}\n")),
     };
     answer_json(request, status, json.as_bytes()).unwrap_or_else(Status::from)
-}
-
-fn answer_json(request: Request<'_>, status: u16, json: &[u8]) -> Result<Status, NoMemory> {
-    let response = request.response();
-    response.set_status(status);
-    response.keep_status();
-    response.set(b"Cache-Control", b"no-store")?;
-    response.set_content_type(b"application/json", 16);
-    response.set_length(json.len() as u64);
-    Ok(response.send(Body::Memory(request.pool().copy(json)?)))
 }
 
 /// What is to be revoked.

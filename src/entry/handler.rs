@@ -11,7 +11,7 @@ use crate::refusal::{Outcome, Refusal};
 use crate::{Request, decide, deliver, endpoint, explain, locate};
 
 pub(crate) fn handle(request: Request<'_>) -> Status {
-    if let Some(endpoint) = request.loc_conf().endpoint {
+    if let Some(endpoint) = &request.loc_conf().endpoint {
         return endpoint::handle(request, endpoint);
     }
     let (view, name) = match request.loc_conf().view.as_ref().map(|view| (view, view.name())) {

@@ -48,11 +48,14 @@ pub(crate) struct Directive<M: HttpModule> {
     pub(crate) name: &'static CStr,
     /// Where it may stand.
     pub(crate) contexts: &'static [Context],
-    /// Least and greatest number of arguments.
+    /// Least and greatest number of arguments; [`ANY_NUMBER`] is no limit, and goes with least 0.
     pub(crate) arguments: (usize, usize),
     /// Reads the arguments.
     pub(crate) set: Setter<M>,
 }
+
+/// As many arguments as there are.
+pub(crate) const ANY_NUMBER: usize = usize::MAX;
 
 /// Where a directive may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,8 +120,12 @@ const fn command_type(contexts: &[Context], arguments: (usize, usize)) -> ngx_ui
         };
         i += 1;
     }
-    // NGX_CONF_NOARGS, NGX_CONF_TAKE1 ... NGX_CONF_TAKE7 are consecutive bits.
     let (least, most) = arguments;
+    if most == ANY_NUMBER {
+        assert!(least == 0);
+        return (bits | nginx_sys::NGX_CONF_ANY) as ngx_uint_t;
+    }
+    // NGX_CONF_NOARGS, NGX_CONF_TAKE1 ... NGX_CONF_TAKE7 are consecutive bits.
     assert!(least <= most && most <= 7);
     let mut n = least;
     while n <= most {

@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code)]
 
+mod folder;
 mod remove;
 
 use core::ffi::c_int;
@@ -28,6 +29,8 @@ use nginx_sys::{
     ngx_open_file_cache_t, ngx_open_file_info_t, ngx_pool_cleanup_add, ngx_pool_cleanup_file,
     ngx_pool_cleanup_file_t,
 };
+
+pub(crate) use folder::worker_uid;
 
 use super::NoMemory;
 use super::bits;
@@ -65,6 +68,15 @@ impl<'r> OpenFile<'r> {
     /// Last change of the content, Unix seconds.
     pub(crate) fn modified(&self) -> i64 {
         self.modified
+    }
+
+    /// Reads its first byte, to see whether that works. What is opened for direct I/O is read in
+    /// blocks only, and not here.
+    pub(crate) fn try_read(&self) -> Result<(), OpenError> {
+        let mut byte = 0_u8;
+        // SAFETY: the descriptor is open, and there is one byte to write to.
+        let read = unsafe { libc::pread(self.fd, (&raw mut byte).cast(), 1, 0) };
+        if read < 0 && !self.directio { Err(OpenError::Os(errno())) } else { Ok(()) }
     }
 
     /// Where it was opened.

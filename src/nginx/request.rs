@@ -50,12 +50,12 @@ pub(crate) enum Method {
     Other,
 }
 
-/// An exchange and the request it belongs to. Lives in the pool, since internal redirects and
+/// Something and the request it belongs to. Lives in the pool, since internal redirects and
 /// named locations wipe the module contexts of a request (`ngx_http_internal_redirect()`), and
 /// since subrequests share the pool of their parent.
-struct Kept<M: HttpModule> {
+struct Kept<T> {
     request: *mut ngx_http_request_t,
-    exchange: M::Exchange,
+    value: T,
 }
 
 impl<'r, M> Request<'r, M> {
@@ -197,6 +197,18 @@ impl<'r, M> Request<'r, M> {
         unsafe { log::write((*(*self.as_ptr()).connection).log, level, errno, text) }
     }
 
+    /// Keeps `value` for the rest of the request's life.
+    pub(crate) fn keep<T: 'static>(self, value: T) -> Result<&'r T, NoMemory> {
+        let kept = self.pool().own(Kept { request: self.as_ptr(), value })?;
+        Ok(&kept.value)
+    }
+
+    /// What was kept last of this type.
+    pub(crate) fn kept<T: 'static>(self) -> Option<&'r T> {
+        let kept = self.pool().find::<Kept<T>>(|kept| kept.request == self.as_ptr())?;
+        Some(&kept.value)
+    }
+
     /// Bytes of the body that went out: nginx's `$body_bytes_sent`.
     pub(crate) fn body_bytes_sent(self) -> u64 {
         // SAFETY: the request and its connection are live.
@@ -262,10 +274,10 @@ impl<'r, M: HttpModule> Request<'r, M> {
 
     /// Remembers `exchange` for the rest of the request's life.
     pub(crate) fn begin(self, exchange: M::Exchange) -> Result<&'r M::Exchange, NoMemory> {
-        let kept = self.pool().own(Kept::<M> { request: self.as_ptr(), exchange })?;
+        let kept = self.pool().own(Kept { request: self.as_ptr(), value: exchange })?;
         // SAFETY: `ctx` has a slot for each module.
         unsafe { *self.context_slot() = ptr::from_ref(kept).cast_mut().cast() };
-        Ok(&kept.exchange)
+        Ok(&kept.value)
     }
 
     /// What [`Request::begin`] remembered last, be it before an internal redirect.
@@ -273,9 +285,9 @@ impl<'r, M: HttpModule> Request<'r, M> {
     pub(crate) fn exchange(self) -> Option<&'r M::Exchange> {
         // SAFETY: the slot is null or holds what `begin` put there, which the pool owns.
         unsafe {
-            let kept = (*self.context_slot()).cast::<Kept<M>>();
+            let kept = (*self.context_slot()).cast::<Kept<M::Exchange>>();
             if let Some(kept) = kept.as_ref() {
-                return Some(&kept.exchange);
+                return Some(&kept.value);
             }
             // Only a redirect of some kind can have wiped the slot, and it marks the request.
             if !bits::NGX_HTTP_REQUEST_INTERNAL.is_set(self.as_ptr())
@@ -290,8 +302,8 @@ impl<'r, M: HttpModule> Request<'r, M> {
 
     /// All that [`Request::begin`] remembered, the youngest first.
     pub(crate) fn exchanges(self) -> impl Iterator<Item = &'r M::Exchange> {
-        let kept = self.pool().all::<Kept<M>>();
-        kept.filter(move |kept| kept.request == self.as_ptr()).map(|kept| &kept.exchange)
+        let kept = self.pool().all::<Kept<M::Exchange>>();
+        kept.filter(move |kept| kept.request == self.as_ptr()).map(|kept| &kept.value)
     }
 
     /// The exchange of this request or of the nearest one that it is a part of.

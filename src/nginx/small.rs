@@ -16,7 +16,8 @@ use super::response::Response;
 const MOST: usize = 8 * 1024;
 
 impl<'r> Response<'r> {
-    /// A buffer with all bytes of a small file that the client asked for without conditions.
+    /// A buffer with all bytes of a small file that the client asked for without conditions; out of
+    /// it nginx makes ranges as well.
     /// Where there is none, nginx reads or sends the file in its own way, and says what is wrong
     /// with it.
     pub(super) fn read_small(self, file: &OpenFile<'r>) -> Option<NonNull<ngx_buf_t>> {
@@ -44,7 +45,7 @@ impl<'r> Response<'r> {
         Some(buffer)
     }
 
-    /// Is it a GET of the whole file by a client, where no other threads are to read?
+    /// Is it a GET by a client that wants the file in any case, where no other threads are to read?
     fn wants_all_at_once(self) -> bool {
         let r = self.request();
         // SAFETY: the request is live.
@@ -52,7 +53,6 @@ impl<'r> Response<'r> {
             let asked = &raw const (*r).headers_in;
             (*r).method == NGX_HTTP_GET as usize
                 && ptr::eq(r, (*r).main)
-                && (*asked).range.is_null()
                 && (*asked).if_none_match.is_null()
                 && (*asked).if_modified_since.is_null()
                 && (*asked).if_match.is_null()

@@ -143,9 +143,9 @@ impl<'r> Answer<'r> {
 }
 
 impl<'r, M: HttpModule> Request<'r, M> {
-    /// Asks. On success the caller returns NGX_DONE to nginx, which calls `question.then` when
-    /// the answer is there; unless the client goes away before.
-    pub(crate) fn ask(self, question: &Question<'r, M>) -> Result<(), Status> {
+    /// Asks, by the subrequest that comes back. On success the caller returns NGX_DONE to nginx,
+    /// which calls `question.then` when the answer is there; unless the client goes away before.
+    pub(crate) fn ask(self, question: &Question<'r, M>) -> Result<Self, Status> {
         let asked = self.pool().own(Asked::<M> {
             subrequest: Cell::new(ptr::null_mut()),
             then: question.then,
@@ -181,8 +181,9 @@ impl<'r, M: HttpModule> Request<'r, M> {
             let main = (*r).main;
             let count = bits::NGX_HTTP_REQUEST_COUNT.get(main);
             bits::NGX_HTTP_REQUEST_COUNT.set(main, count + 1);
+            // It lives in the pool of the request.
+            Ok(Self::from_raw(sr))
         }
-        Ok(())
     }
 
     /// The question that this request asked last.

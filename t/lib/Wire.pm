@@ -15,7 +15,7 @@ use Socket qw(SOL_SOCKET SO_LINGER SO_RCVBUF SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(dial GET send_to response closed reset_of fetch raw burst app grant answer note notes
-    told_app says calls servroot make_file slurp master workers_of descriptors wait_for reload fork_off end_of stop);
+    told_app says calls servroot make_file slurp master workers_of as_user descriptors wait_for reload fork_off end_of stop);
 
 our $Timeout = 5;
 my ($owner, %children) = ($$);
@@ -254,6 +254,16 @@ sub workers_of {
     my $pid = shift;
     my @workers = split ' ', slurp("/proc/$pid/task/$pid/children");
     return @workers ? @workers : $pid;
+}
+
+# Has the workers of the blocks that follow run as a user; only root can.
+sub as_user {
+    my $user = shift;
+    chomp $user;
+    $user .= ' ' . getgrgid((getpwnam $user)[3]);
+    # the one stands in for the other
+    no warnings 'once';
+    $ENV{TEST_NGINX_WORKER_USER} = $Test::Nginx::Util::WorkerUser = $user;
 }
 
 # How many descriptors the workers have open.
