@@ -1352,6 +1352,7 @@ is(join(' ', map { $_->{status} } burst(map { GET($_) } ($link, '/dl/a.txt', "${
 === HTTP/2
 --- skip_eval
 1: `curl --version 2>/dev/null` !~ /\bHTTP2\b/ || `$Test::Nginx::Socket::Nginx -V 2>&1` !~ /http_v2_module/
+--- suppress_stderr
 --- http_config
 server {
     listen unix:$TEST_NGINX_SERVER_ROOT/html/h2.sock http2;
