@@ -527,6 +527,11 @@ for (['grant', 'Content-Type: application/vnd.nginx-download.grant+json']) {
     is($r->{whole}, 1, "$name: whole");
     my $e = read_explanation($r, "$name, from the cache");
     is($e->{outcome}{status}, $plain->{status}, "$name: the outcome, as without the secret");
+    TODO: {
+        local our $TODO = 'the cached body follows, beyond Content-Length';
+        my ($said) = raw(GET("/paged/$name", "X-Explain: $secret")) =~ /\r\n\r\n(.*)/s;
+        is(length $said, length $r->{body}, "$name: nothing else on the connection");
+    }
 }
 --- timeout: 5
 
