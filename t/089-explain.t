@@ -53,7 +53,7 @@ location /web/ { download http http://127.0.0.1:\$TEST_NGINX_RAND_PORT_1/files/\
 location /virtual/ { download virtual /inner/\$arg_name; }
 location /signed/ { download storage files; download_signature hmac-sha256 key_file=keys; }
 location /app/ { rewrite ^/app/(.*) /_ask/\$1 break; proxy_pass http://app; download_intercept all; }
-location /_ask/ { internal; proxy_pass http://app; proxy_read_timeout 700ms; }
+location /_ask/ { internal; proxy_pass http://app; }
 location /inner/ { internal; alias $html/files/; }
 location /_fetch/ { internal; proxy_pass \$download_url; }
 END
@@ -196,6 +196,8 @@ is($said{'X-Both: of-the-option'}, undef, '... altogether');
 --- config
 location /down/ { download object /_down; }
 location /_down { internal; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/html/nobody.sock; }
+location /late/ { download object /_late$uri; }
+location /_late/ { internal; rewrite ^/_late/(.*) /_ask/$1 break; proxy_pass http://app; proxy_read_timeout 300ms; }
 location /small/ { download object /_ask$uri; download_grant_max_size 100; }
 --- story
 my $grant = 'application/vnd.nginx-download.grant+json';
@@ -215,7 +217,7 @@ my %cases = (       # status and failure; who has to act; what is said of it; ho
     'dl/coded' => [answer(200, 'x', "Content-Type: $grant", 'Content-Encoding: gzip'), '502 not_a_grant', 'app', qr/Content-Encoding "gzip"/, 'x'],
     'small/a' => [answer(200, ' ' x 200, "Content-Type: $grant"), '502 grant_too_large', 'app', qr/100 bytes/, 0],
     'dl/cut' => [file_grant('a.txt'), '502 answer_cut', 'app', qr/broke off/, 0, cut => 5],
-    'dl/slow' => [file_grant('a.txt'), '504 app_timeout', 'app', qr/in time/, 0, after => 2],
+    'late/a' => [file_grant('a.txt'), '504 app_timeout', 'app', qr/in time/, 0, after => 2],
     'down/a' => ['', '502 app_unavailable', 'app', qr/is it running/, 0],
 );
 for my $name (sort keys %cases) {
@@ -229,7 +231,7 @@ for my $name (sort keys %cases) {
     is($e->{grant}, undef, "$name: no grant");
     is($e->{file}, undef, "$name: no file");
     my ($status) = $outcome =~ /^(\d+)/;
-    is(get($name)->{status}, $status, "$name: as without the secret") unless $name eq 'dl/slow';
+    is(get($name)->{status}, $status, "$name: as without the secret") unless $name eq 'late/a';
 }
 my $e = explained('dl/403');
 TODO: {
