@@ -172,7 +172,7 @@ sub h2_until {
             last if length $$rest < 9 + $length;
             my $data = substr substr($$rest, 0, 9 + $length, ''), 9;
             my $of = $state->{ $stream & 0x7fffffff } //= { bytes => 0, body => '' };
-            if ($type == 0) { $of->{bytes} += $length; $of->{body} .= $data if length $of->{body} < 1000 }
+            if ($type == 0) { $of->{bytes} += $length; $of->{body} .= $data if length($of->{body} // '') < 1000 }
             $of->{end}++ if $type < 2 && $flags & 1;
             $of->{reset}++ if $type == 3;
             $state->{away}++ if $type == 7;
