@@ -39,6 +39,14 @@ fn closing_quote(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
+/// A URL without its query and its user, in which there may be secrets.
+#[must_use]
+pub fn masked_url(url: &str) -> String {
+    let mut shown = String::with_capacity(url.len());
+    without_secrets(&mut shown, url);
+    shown
+}
+
 fn without_secrets(shown: &mut String, quoted: &str) {
     let (path, query) = match quoted.split_once('?') {
         Some((path, _)) => (path, "?..."),
