@@ -32,6 +32,7 @@ my %proof = (
     'object.conf'  => \&object,
     'storage.conf' => \&storage,
     'rules.conf'   => \&rules,
+    'status.conf'  => \&status,
     'fastcgi.conf' => \&fastcgi,
     'uwsgi.conf'   => \&uwsgi,
     'signed.conf'  => \&signed,
@@ -220,6 +221,21 @@ sub rules {
     is(get('/uploads/q3')->{status}, 404, 'which has no others');
     is(get('/documents/tmp')->{status}, 404, 'and is of no other');
     like(get('/x')->{content}, qr{GET /x}, 'all else is the app');
+}
+
+sub status {
+    my $conf = shift;
+    prepare($conf, 'public/a.txt' => "a\n");
+    accepted($conf);
+    start_nginx($conf) or return;
+    is_file(get('/public/a.txt'), "a\n", 'a file');
+    is(get('/public/b.txt')->{status}, 404, 'absent');
+    my $json = '';
+    ok(within(5, sub { $json = get('/status?format=json')->{content}; $json =~ /"missing":1\b/ }), 'a failure counts');
+    like($json, qr/"files":\{"public":1,/, 'so does a file');
+    my $r = get('/status');
+    is("$r->{status} $r->{headers}{'content-type'}", '200 text/html; charset=utf-8', 'the page');
+    like(get('/metrics')->{content}, qr/^nginx_download_files_total\{storage="public"\} 1$/m, 'what Prometheus is told');
 }
 
 sub health {

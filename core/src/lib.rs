@@ -21,6 +21,7 @@ pub mod grant;
 pub mod header;
 pub mod health;
 pub mod media;
+pub mod page;
 pub mod path;
 pub mod query;
 pub mod reference;

@@ -1,12 +1,19 @@
 //! `download_status`: what was counted, as JSON, for Prometheus, or on a page for people.
 
+use std::sync::LazyLock;
+
 use nginx_download_core::counters::{Snapshot, ZoneState};
-use nginx_download_core::query;
+use nginx_download_core::{page, query};
 
 use crate::Request;
 use crate::config::{Format, MainConf};
 use crate::nginx::{Body, Method, NGINX_VERSION, NoMemory, Status, now_sec};
 use crate::tally::Tally;
+
+/// The page: all of it, but for the numbers.
+const PAGE: &str = include_str!("status.html");
+
+static POLICY: LazyLock<String> = LazyLock::new(|| page::policy(PAGE));
 
 pub(crate) fn handle(request: Request<'_>, default: Format) -> Status {
     if !matches!(request.method(), Method::Get | Method::Head) {
@@ -29,11 +36,20 @@ fn answer(request: Request<'_>, default: Format) -> Result<Status, NoMemory> {
         return send(request, 400, JSON, why);
     };
     match format {
-        Format::Json => send(request, 200, JSON, snapshot(main, tally).to_json().as_bytes()),
-        Format::Prometheus => {
-            send(request, 200, PROMETHEUS, snapshot(main, tally).to_prometheus().as_bytes())
+        Format::Json => {
+            let json = snapshot(main, tally).to_json();
+            send(request, 200, JSON, request.pool().copy(json.as_bytes())?)
         }
-        Format::Html => Ok(Status::http(404)),
+        Format::Prometheus => {
+            let text = snapshot(main, tally).to_prometheus();
+            send(request, 200, PROMETHEUS, request.pool().copy(text.as_bytes())?)
+        }
+        Format::Html => {
+            let response = request.response();
+            response.set(b"Content-Security-Policy", POLICY.as_bytes())?;
+            response.set(b"Referrer-Policy", b"no-referrer")?;
+            send(request, 200, HTML, PAGE.as_bytes())
+        }
     }
 }
 
@@ -72,13 +88,14 @@ fn snapshot<'m>(main: &'m MainConf, tally: &Tally) -> Snapshot<'m> {
 type MediaType = (&'static [u8], usize);
 
 const JSON: MediaType = (b"application/json", 16);
+const HTML: MediaType = (b"text/html; charset=utf-8", 9);
 const PROMETHEUS: MediaType = (b"text/plain; version=0.0.4; charset=utf-8", 10);
 
-fn send(
-    request: Request<'_>,
+fn send<'r>(
+    request: Request<'r>,
     status: u16,
     (media_type, essence): MediaType,
-    body: &[u8],
+    body: &'r [u8],
 ) -> Result<Status, NoMemory> {
     let response = request.response();
     response.set_status(status);
@@ -87,5 +104,5 @@ fn send(
     response.set(b"X-Content-Type-Options", b"nosniff")?;
     response.set_content_type(media_type, essence);
     response.set_length(body.len() as u64);
-    Ok(response.send(Body::Memory(request.pool().copy(body)?)))
+    Ok(response.send(Body::Memory(body)))
 }

@@ -1,12 +1,11 @@
 //! The log phase: a request is over, and is counted, once. Requests that explain themselves are
 //! no downloads.
 
-use std::io;
-
 use nginx_download_core::counters::{Counter, Event, Outcome, masked};
 
 use crate::Request;
 use crate::exchange::{Exchange, Noted};
+use crate::refusal::errno_in_words;
 use crate::tally::Tally;
 
 /// `exchange` is the last one of the request: `error_page` and redirects may have led it through
@@ -67,7 +66,7 @@ fn count(request: Request<'_>, tally: &Tally, exchange: &Exchange) {
 fn event(request: Request<'_>, exchange: &Exchange, noted: &Noted) -> Event {
     let mut detail = masked(noted.failure, &noted.detail);
     if noted.errno != 0 {
-        detail = format!("{detail}: {}", io::Error::from_raw_os_error(noted.errno));
+        detail = format!("{detail} ({})", errno_in_words(noted.errno));
     }
     Event {
         time: noted.time,

@@ -229,10 +229,14 @@ impl<'r, M> Request<'r, M> {
         (if error != 0 { error } else { status }) as u16
     }
 
-    /// Did the response go out to its end: nginx's `$request_completion`?
+    /// Did the response go out to its end? nginx's `$request_completion` does not say so where a
+    /// filter has replaced the response, by a 412 say.
     pub(crate) fn is_complete(self) -> bool {
         // SAFETY: the request is live.
-        unsafe { bits::NGX_HTTP_REQUEST_REQUEST_COMPLETE.is_set(self.as_ptr()) }
+        unsafe {
+            bits::NGX_HTTP_REQUEST_REQUEST_COMPLETE.is_set(self.as_ptr())
+                || bits::NGX_HTTP_REQUEST_FILTER_FINALIZE.is_set(self.as_ptr())
+        }
     }
 
     /// Is it what a client asked for, not a part of something else?

@@ -48,8 +48,9 @@ pub fn masked_url(url: &str) -> String {
 }
 
 fn without_secrets(shown: &mut String, quoted: &str) {
-    let (path, query) = match quoted.split_once('?') {
-        Some((path, _)) => (path, "?..."),
+    let ends = ["?", "%3f", "%3F"].into_iter().filter_map(|query| quoted.find(query));
+    let (path, query) = match ends.min() {
+        Some(end) => (quoted.get(..end).unwrap_or_default(), "?..."),
         None => (quoted, ""),
     };
     let user = path.split_once("//").and_then(|(scheme, rest)| {
@@ -89,6 +90,7 @@ mod tests {
                 r#""https://me:secret@a.example/x": the URL must name a host, and no user"#,
                 Some(r#""https://...@a.example/x": the URL must name a host, and no user"#),
             ),
+            (r#""/a%3Fb%3fc?d""#, Some(r#""/a?...""#)),
             (r#""http://a@b@c": x"#, Some(r#""http://...@c": x"#)),
             (r#""/srv//a@b/c": x"#, Some(r#""/srv//...@b/c": x"#)),
             (r#""a\"b?c\"d" and "e?f""#, Some(r#""a\"b?..." and "e?...""#)),
