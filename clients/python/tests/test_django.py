@@ -185,6 +185,20 @@ class DownloadviewTests(GrantTestCase):
             self.assertTrue(response.streaming)
             self.assertEqual(response["Content-Encoding"], "gzip")
 
+    def test_no_compressed_grant(self):
+        middleware = ["django.middleware.gzip.GZipMiddleware", SMART]
+        coding = {"headers": {"Accept-Encoding": "gzip"}}
+        with self.settings(MIDDLEWARE=middleware):
+            for path in (
+                "/virtual/text/100",
+                "/described/q3.pdf",
+                "/sent/q3.pdf",
+                "/sent-file/made/999",
+            ):
+                self.assertGreater(len(self.get(path, **coding).content), 200)
+                assert_grant(self, self.get(path, **coding))
+            self.assertEqual(self.get("/virtual/text/9000", **coding)["Content-Encoding"], "gzip")
+
     def test_description(self):
         response = self.get("/described/q3.pdf")
         assert_grant(

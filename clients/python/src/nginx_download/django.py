@@ -30,6 +30,7 @@ import mimetypes
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.message import Message
 from functools import wraps
@@ -153,6 +154,7 @@ def sendfile(
         if place is not None:
             if isinstance(source, File):
                 _close(source)
+            _keep_uncompressed(request)
             return GrantResponse(Grant(place, **said), headers=headers)
         if isinstance(source, File) and (body := _read(source, _max_size())) is not None:
             if "basename" not in said and name:
@@ -164,6 +166,7 @@ def sendfile(
                 source.seek(0)
             else:
                 _close(source)
+                _keep_uncompressed(request)
                 return response
     return _streamed(source, name, said, headers or {})
 
@@ -207,6 +210,11 @@ def takes_grants(request: HttpRequest) -> bool:
         return False
     token = getattr(settings, "NGINX_DOWNLOAD_TOKEN", None)
     return not token or constant_time_compare(request.headers.get("X-Download-Token", ""), token)
+
+
+def _keep_uncompressed(request: HttpRequest) -> None:
+    """nginx takes no compressed grants. This is where GZipMiddleware looks, and others of its kind."""
+    request.META.pop("HTTP_ACCEPT_ENCODING", None)
 
 
 # --- django-downloadview ---------------------------------------------------------------------
@@ -297,19 +305,23 @@ class GrantMiddleware:
     def process_download_response(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         """The grant for a DownloadResponse; the response itself if there is none."""
         _disarm(response)
+        granted = self._grant_for(request, response)
+        if granted is not None:
+            _close(response.file)
+            _keep_uncompressed(request)
+            return granted
+        return response  # type: ignore[no-any-return]
+
+    def _grant_for(self, request: HttpRequest, response: Any) -> GrantResponse | None:
         if response.status_code != 200 or not takes_grants(request):
-            return response  # type: ignore[no-any-return]
+            return None
         if self._to is not None:
             place = self._moved(response.file)
         else:
             place = _place(response.file)
         if place is not None:
-            granted = self._granted(response, place)
-            _close(response.file)
-            return granted
-        if self._to is not None:
-            return response  # type: ignore[no-any-return]
-        return self._granted_content(response)
+            return self._granted(response, place)
+        return self._granted_content(response) if self._to is None else None
 
     def _moved(self, file: File[Any]) -> dict[str, str] | None:
         """Where the rule leads for this file."""
@@ -324,27 +336,22 @@ class GrantMiddleware:
                 return self._to(quote(rest))
         return None
 
-    def _granted_content(self, response: Any) -> HttpResponseBase:
+    def _granted_content(self, response: Any) -> GrantResponse | None:
         """A file that is in memory, or made as it is read."""
         limit = _max_size()
         size = _size_of(response)
         if size is not None and size > limit:
-            return response  # type: ignore[no-any-return]
+            return None
         if size is None and "Content-Encoding" in response:
             # Something reads along, and would miss what is read here.
-            return response  # type: ignore[no-any-return]
+            return None
         chunks = (force_bytes(chunk) for chunk in response.file.chunks())
         start, whole = _up_to(chunks, limit)
         if whole:
-            try:
-                granted = self._granted(response, content(b"".join(start)))
-            except GrantTooLarge:
-                pass
-            else:
-                _close(response.file)
-                return granted
+            with suppress(GrantTooLarge):
+                return self._granted(response, content(b"".join(start)))
         response.streaming_content = itertools.chain(start, chunks)
-        return response  # type: ignore[no-any-return]
+        return None
 
     def _granted(self, response: Any, place: dict[str, str]) -> GrantResponse:
         said = {**_said_by(response, place), **self.options}
