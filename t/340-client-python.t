@@ -1,4 +1,4 @@
-# clients/python: its own tests, and apps that use it behind nginx, by clients/python/nginx.conf.
+# clients/python: its own tests, and apps that use it behind nginx, by clients/nginx.conf.
 
 use strict;
 use warnings;
@@ -50,7 +50,7 @@ sub run {
 
 sub site {
     my ($what, $app, $server) = @_;
-    my $site = Apps->new('../clients/python/nginx.conf', $what);
+    my $site = Apps->new('../clients/nginx.conf', $what);
     $site->put('signing.key', "a signing key of these tests, it is\n");
     run($site, $app, $server);
     $site->start_nginx;
