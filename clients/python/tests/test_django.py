@@ -143,7 +143,7 @@ class DownloadviewTests(GrantTestCase):
 
     def test_virtual(self):
         lines = "line 0\nline 1\n"
-        for kind in "stringio", "text", "bytes":
+        for kind in "stringio", "text", "bytes", "bytesio":
             with self.subTest(kind):
                 self.assert_grant(
                     f"/virtual/{kind}/2",
@@ -155,11 +155,12 @@ class DownloadviewTests(GrantTestCase):
         grant = self.assert_grant("/virtual/content/2", content=b"\xff" + lines.encode())
         self.assertIn("base64", grant.file)
         self.assert_grant("/virtual/text/0", content="")
+        self.assert_grant("/virtual/opened/0", file=OWN, basename="made.txt")
 
     def test_virtual_too_large(self):
         lines = "".join(f"line {line}\n" for line in range(9000)).encode()
         self.assertGreater(len(lines), MAX_SIZE)
-        for kind in "stringio", "text", "bytes":
+        for kind in "stringio", "text", "bytes", "bytesio":
             with self.subTest(kind):
                 response = self.assert_streams(f"/virtual/{kind}/9000", lines)
                 self.assertEqual(response["Content-Type"], "text/plain; charset=utf-8")
@@ -413,7 +414,7 @@ class SendfileTests(GrantTestCase):
             "/sent-file/remote", file={"url": "https://bucket.example/a%20b.txt?Signature=x"}
         )
         self.assert_grant(
-            "/sent-file/made/10", content="x" * 10, basename="made.txt", mimetype="text/plain"
+            "/sent-file/made/10", content="x" * 10, basename="made.txt", mimetype=None
         )
         for size in 65500, 70000:
             self.assert_streams(f"/sent-file/made/{size}", b"x" * size)
@@ -450,6 +451,7 @@ class SendfileTests(GrantTestCase):
                     {"headers": {"Content-Type": "a/b"}},
                     {"headers": {"X-Accel-Redirect": "/a"}},
                     {"cache_tags": ["a\nb"]},
+                    {"cache_tags": "user:7"},
                 ]:
                     self.assertRaises(GrantError, sendfile, request, "/srv/a", **said)
 

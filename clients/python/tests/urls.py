@@ -155,6 +155,9 @@ def lines(number):
 
 
 class Virtual(VirtualDownloadView):
+    def get_basename(self):
+        return "made.txt" if self.kwargs["kind"] in ("bytesio", "opened") else None
+
     def get_file(self):
         kind, number = self.kwargs["kind"], self.kwargs["number"]
         body = "".join(lines(number))
@@ -162,6 +165,10 @@ class Virtual(VirtualDownloadView):
             return VirtualFile(io.StringIO(body), name="made.txt")
         if kind == "content":
             return ContentFile(b"\xff" + body.encode(), name="made.bin")
+        if kind == "bytesio":
+            return io.BytesIO(body.encode())
+        if kind == "opened":
+            return open(os.path.join(MEDIA_ROOT, "q3.pdf"), "rb")
         if kind == "text":
             return VirtualFile(TextIteratorIO(lines(number)), name="made.txt")
         return VirtualFile(

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import mimetypes
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -145,7 +144,7 @@ def sendfile(
         modified=int(modified.timestamp()) if isinstance(modified, datetime) else modified,
         limit_rate=limit_rate,
         limit_rate_after=limit_rate_after,
-        cache=_cache(_without_none(ttl=cache_ttl, tags=list(cache_tags) or None)),
+        cache=_cache(_without_none(ttl=cache_ttl, tags=cache_tags or None)),
     )
     # what is wrong is wrong in development, too
     Grant({"content": ""}, headers=headers, **said)
@@ -159,7 +158,6 @@ def sendfile(
         if isinstance(source, File) and (body := _read(source, _max_size())) is not None:
             if "basename" not in said and name:
                 said["basename"] = _one_line(name)
-            said.setdefault("mimetype", mimetypes.guess_type(name)[0])
             try:
                 response = GrantResponse(Grant(content(body), **said), headers=headers)
             except GrantTooLarge:
@@ -272,7 +270,7 @@ class GrantMiddleware:
             limit_rate=None if limit_rate is None else int(limit_rate),
             limit_rate_after=limit_rate_after,
         )
-        self.cache = _without_none(ttl=cache_ttl, tags=list(cache_tags) or None)
+        self.cache = _without_none(ttl=cache_ttl, tags=cache_tags or None)
         self._to = _destination(
             _without_none(
                 destination_url=destination_url,
@@ -345,7 +343,7 @@ class GrantMiddleware:
         if size is None and "Content-Encoding" in response:
             # Something reads along, and would miss what is read here.
             return None
-        chunks = (force_bytes(chunk) for chunk in response.file.chunks())
+        chunks = _chunks(response.file)
         start, whole = _up_to(chunks, limit)
         if whole:
             with suppress(GrantTooLarge):
@@ -500,7 +498,7 @@ def _local_path(source: Any) -> str | None:
     """The absolute path of a file on disk: one of a storage on disk, or opened there."""
     path = source if isinstance(source, str) else _attribute(source, "path")
     if path is None:
-        opened = vars(source).get("file")
+        opened = source if isinstance(source, _ON_DISK) else vars(source).get("file")
         path = opened.name if isinstance(opened, _ON_DISK) else None
     if not path or not isinstance(path, str):
         return None
@@ -534,11 +532,16 @@ def _read(file: File[Any], limit: int) -> bytes | None:
     size = _attribute(file, "size")
     if size is None or int(size) > limit or not file.seekable():
         return None
-    start, whole = _up_to((force_bytes(chunk) for chunk in file.chunks()), limit)
+    start, whole = _up_to(_chunks(file), limit)
     if not whole:
         file.seek(0)
         return None
     return b"".join(start)
+
+
+def _chunks(file: Any) -> Iterator[bytes]:
+    """What is in it; a view may also give what is no File of Django's."""
+    return map(force_bytes, file.chunks() if hasattr(file, "chunks") else file)
 
 
 def _up_to(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
@@ -555,10 +558,12 @@ def _up_to(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
 
 def _close(file: Any) -> None:
     """Closes what is open, without opening it first, as files of storages would."""
-    for name in ("_request", "_file", "file"):
-        opened = vars(file).get(name)
+    has = vars(file)
+    for opened in (has.get("_request"), has.get("_file"), has.get("file")):
         if hasattr(opened, "close"):
             opened.close()
+    if isinstance(file, _ON_DISK):
+        file.close()
 
 
 # --- small things -----------------------------------------------------------------------------
