@@ -81,26 +81,28 @@ pub(crate) fn deliver<'r>(
         Target::Location { storage, uri, args } => {
             let name = uri.rsplit(|&c| c == b'/').next().unwrap_or_default();
             let metadata = said.of(request, exchange, name)?.named(exchange, name);
-            hand_over(request, exchange, metadata)?;
             let redirected = request.pool().copy(&uri)?;
             let args = request.pool().copy(&args)?;
             remember(exchange, storage, None, Below::Uri(uri))?;
             if explain::is_on(exchange) {
+                metadata.overwrite(request.response())?;
                 return Ok(explain::instead_of_redirect(request, exchange));
             }
+            hand_over(request, exchange, metadata)?;
             Ok(request.redirect(redirected, args))
         }
         Target::Remote { storage, url, via } => {
             let name = url::file_name(&url);
             let metadata = said.of(request, exchange, &name)?.named(exchange, &name);
-            hand_over(request, exchange, metadata)?;
-            request.withhold(header::is_credential).map_err(|_| NoMemory)?;
             let _ = exchange.url.set(url);
             let redirected = request.pool().copy(&via)?;
             remember(exchange, Some(storage), None, Below::Uri(via))?;
             if explain::is_on(exchange) {
+                metadata.overwrite(request.response())?;
                 return Ok(explain::instead_of_redirect(request, exchange));
             }
+            hand_over(request, exchange, metadata)?;
+            request.withhold(header::is_credential).map_err(|_| NoMemory)?;
             Ok(request.redirect(redirected, b""))
         }
         Target::Memory(bytes) => {

@@ -89,6 +89,9 @@ pub(crate) struct Exchange {
     pub(crate) watch: RefCell<Option<Watch>>,
     /// What a signed link says of the file.
     pub(crate) claims: OnceCell<Claims>,
+    /// The link was found good for the location of this configuration, whose content phase is
+    /// next.
+    pub(crate) checked_for: Cell<Option<usize>>,
     /// The account that `download_explain` asks for.
     pub(crate) account: OnceCell<Box<RefCell<Explanation>>>,
     /// What was logged of it. A failure need not be the end: a stale grant may serve.
@@ -130,6 +133,7 @@ impl Exchange {
             queued: RefCell::default(),
             watch: RefCell::default(),
             claims: OnceCell::new(),
+            checked_for: Cell::default(),
             account: OnceCell::new(),
             noted: RefCell::default(),
             cache: Cell::default(),

@@ -3,11 +3,11 @@
 
 use nginx_download_core::explain::{
     Asked, Cache, Explanation, Field, File, Response as Told, Rule, beginning, fault, masked,
-    masked_args, read_json, text,
+    masked_args, masked_grant, text,
 };
 use nginx_download_core::failure::Failure;
 use nginx_download_core::path::AbsolutePath;
-use nginx_download_core::{date, header};
+use nginx_download_core::{counters, date, header};
 
 use crate::Request;
 use crate::exchange::Exchange;
@@ -15,9 +15,7 @@ use crate::nginx::{Answer, Body, End, NoMemory, Status};
 
 /// Begins an account, where the location's `download_explain` asks for it.
 pub(crate) fn begin(request: Request<'_>, exchange: &Exchange) -> Result<(), NoMemory> {
-    let Some(template) = request.loc_conf().explain() else { return Ok(()) };
-    let wish = request.eval(template)?;
-    if !wish.is_empty() && wish != b"0" {
+    if is_wished(request)? {
         let begun = Explanation {
             view: exchange.view.label(),
             uri: text(request.uri()),
@@ -26,6 +24,13 @@ pub(crate) fn begin(request: Request<'_>, exchange: &Exchange) -> Result<(), NoM
         let _ = exchange.account.set(Box::new(begun.into()));
     }
     Ok(())
+}
+
+/// Does the location's `download_explain` ask for an account?
+pub(crate) fn is_wished(request: Request<'_>) -> Result<bool, NoMemory> {
+    let Some(template) = request.loc_conf().explain() else { return Ok(false) };
+    let wish = request.eval(template)?;
+    Ok(!wish.is_empty() && wish != b"0")
 }
 
 /// Is an account of this request being written?
@@ -45,7 +50,7 @@ pub(crate) fn refused(exchange: &Exchange, failure: Failure, detail: &str, errno
     note(exchange, |account| {
         account.outcome.failure = Some(failure.label());
         account.outcome.fault = Some(fault(failure.fault()));
-        account.outcome.detail = Some(detail.to_owned());
+        account.outcome.detail = Some(counters::masked(failure, detail));
         account.outcome.errno = Some(errno).filter(|errno| *errno != 0);
     });
 }
@@ -97,13 +102,15 @@ pub(crate) fn answered(exchange: &Exchange, answer: &Answer<'_>) {
     });
 }
 
+const BETWEEN: &str = "it is between the app and nginx";
+
 /// Why a field of an answer with a grant does not reach the client.
 fn why_dropped(name: &[u8]) -> Option<&'static str> {
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     if is("Set-Cookie") || is("Date") || is("Server") {
         None
     } else if header::is_servers_business(name) {
-        Some("it is between the app and nginx")
+        Some(BETWEEN)
     } else {
         Some("it is about the grant: what is meant for the client goes into the grant's headers")
     }
@@ -112,7 +119,7 @@ fn why_dropped(name: &[u8]) -> Option<&'static str> {
 /// The grant, as the app wrote it.
 pub(crate) fn granted(exchange: &Exchange, json: &[u8]) {
     note(exchange, |account| {
-        account.grant = read_json(json);
+        account.grant = masked_grant(json);
         if let Some(asked) = &mut account.asked {
             asked.begins = None;
         }
@@ -148,52 +155,59 @@ fn located(request: Request<'_>, exchange: &Exchange, account: &mut Explanation)
     account.file = Some(File {
         storage: exchange.storage(main).map(|storage| storage.name.clone()),
         path: text(&path),
-        url: exchange.url.get().map(|url| text(url)),
+        url: exchange.url.get().map(|url| counters::masked_url(&text(url))),
         size: request.response().length().filter(|_| account.outcome.failure.is_none()),
     });
 }
 
 /// In place of a file, whose header stands in the response.
 pub(crate) fn instead_of_file(request: Request<'_>, exchange: &Exchange) -> Status {
-    let response = request.response();
     note(exchange, |account| {
-        account.outcome.status = response.status();
+        account.outcome.status = request.response().status();
         located(request, exchange, account);
-        let mut told = Told::default();
-        let (content_type, charset) = response.content_type();
-        let content_type = match charset {
-            b"" => content_type.to_vec(),
-            charset => [content_type, b"; charset=", charset].concat(),
-        };
-        let mut tell = |account: &Explanation, name: &[u8], value: &[u8]| {
-            told.headers.push(Field::new(name, value, origin(request, exchange, account, name)));
-        };
-        tell(account, b"Content-Type", &content_type);
-        if let Some(length) = response.length() {
-            tell(account, b"Content-Length", length.to_string().as_bytes());
-        }
-        if let Some(modified) = response.last_modified().and_then(date::imf_fixdate) {
-            tell(account, b"Last-Modified", &modified);
-        }
-        for (name, value) in response.take_headers() {
-            if !name.eq_ignore_ascii_case(b"Last-Modified") {
-                tell(account, name, value);
-            }
-        }
-        account.response = Some(told);
+        account.response = Some(told(request, exchange, account));
     });
     send(request, exchange)
 }
 
-/// In place of handing over to another location.
+/// In place of handing over to another location; what is to be said of what that sends stands in
+/// the response.
 pub(crate) fn instead_of_redirect(request: Request<'_>, exchange: &Exchange) -> Status {
     note(exchange, |account| {
         account.outcome.status = 200;
         located(request, exchange, account);
-        let completed_by = Some("the internal location, whose status and header fields pass by");
-        account.response = Some(Told { completed_by, ..Told::default() });
+        let completed_by = Some("the internal location: its status and its other header fields");
+        account.response = Some(Told { completed_by, ..told(request, exchange, account) });
     });
     send(request, exchange)
+}
+
+/// Takes what stands in the response.
+fn told(request: Request<'_>, exchange: &Exchange, account: &Explanation) -> Told {
+    let response = request.response();
+    let mut told = Told::default();
+    let mut tell = |name: &[u8], value: &[u8]| {
+        told.headers.push(Field::new(name, value, origin(request, exchange, account, name)));
+    };
+    match response.content_type() {
+        (b"", _) => {}
+        (content_type, b"") => tell(b"Content-Type", content_type),
+        (content_type, charset) => {
+            tell(b"Content-Type", &[content_type, b"; charset=", charset].concat());
+        }
+    }
+    if let Some(length) = response.length() {
+        tell(b"Content-Length", length.to_string().as_bytes());
+    }
+    if let Some(modified) = response.last_modified().and_then(date::imf_fixdate) {
+        tell(b"Last-Modified", &modified);
+    }
+    for (name, value) in response.take_headers() {
+        if !name.eq_ignore_ascii_case(b"Last-Modified") {
+            tell(name, value);
+        }
+    }
+    told
 }
 
 /// In place of a denial or an error page.
@@ -201,6 +215,8 @@ pub(crate) fn instead_of_status(request: Request<'_>, exchange: &Exchange, statu
     note(exchange, |account| {
         account.outcome.status = status;
         located(request, exchange, account);
+        // What is no grant is passed on, but for this.
+        account.dropped.retain(|field| field.why == BETWEEN);
     });
     send(request, exchange)
 }

@@ -777,6 +777,32 @@ is_shown('app', '/health/well');
 
 
 
+=== probes are no downloads, and are not counted as such
+--- http_config
+download_storage internal location=/internal/;
+download_storage exports url=http://origin/files/ via=/_fetch/;
+upstream origin { server unix:$TEST_NGINX_SERVER_ROOT/html/origin.sock; }
+--- config
+location = /status { download_status format=prometheus; }
+location = /h { download_health ask=/_ask/missing probe=media:none.txt probe=internal:none.txt probe=exports:a.txt valid=0; }
+location /internal/ { internal; download storage media; }
+location /_fetch/ { internal; proxy_pass $download_url; log_subrequest on; }
+location = /dl { download object /_ask/ok; }
+--- story
+app(app => \&app_answers);
+app(origin => sub { answer(200, 'far away') });
+my $counted = sub { join '', grep { !/^#|time|uptime/ } split /^/, fetch('/status')->{body} };
+my $before = $counted->();
+like($before, qr/ 0$/m, 'there is something to count');
+is(probe('/h')->{status}, 503, 'a probe') for 1 .. 3;
+is($counted->(), $before, 'nothing was counted');
+is(fetch('/dl')->{body}, 'inside', 'a download');
+isnt($counted->(), $before, 'which is');
+--- error_log
+[error]
+
+
+
 === odd names
 --- http_config eval
 "download_storage odd-name_1.x root=\$TEST_NGINX_SERVER_ROOT/html/odd;"

@@ -1253,6 +1253,7 @@ is(notes(), "asked /app\n", 'auth_request asks before the link is looked at');
 is(ask(dl('/auth-signed/a.txt')), '200 signed', 'auth_request, signed');
 unlink servroot() . '/html/notes';
 is(ask('/mirrored/a.txt'), $unsigned, 'mirror, unsigned');
+sleep 0.2;
 is(notes(), '', 'mirror comes after the check');
 is(ask(dl('/mirrored/a.txt')), '200 signed', 'mirror, signed');
 
@@ -1345,3 +1346,121 @@ my $s = dial();
 send_to($s, join '', map { GET($_, 'Connection: keep-alive') } ($link, '/dl/a.txt', "${link}x", django_link($key, '/media/a.txt')) x 5);
 is(join(' ', map { response($s)->{status} } 1 .. 20), join(' ', (200, 403, 403, 200) x 5), 'pipelined');
 is(join(' ', map { $_->{status} } burst(map { GET($_) } ($link, '/dl/a.txt', "${link}x", django_link($key, '/media/a.txt')) x 8)), join(' ', (200, 403, 403, 200) x 8), 'at once');
+
+
+
+=== HTTP/2
+--- skip_eval
+1: `curl --version 2>/dev/null` !~ /\bHTTP2\b/ || `$Test::Nginx::Socket::Nginx -V 2>&1` !~ /http_v2_module/
+--- suppress_stderr
+--- http_config
+server {
+    listen unix:$TEST_NGINX_SERVER_ROOT/html/h2.sock http2;
+    location /dl/ { download storage files; download_signature hmac-sha256 key_file=keys; }
+    location /plain/ { alias $TEST_NGINX_SERVER_ROOT/html/files/; download_signature hmac-sha256 key_file=keys; }
+    location /media/ { download storage files; download_signature django key_file=keys; }
+}
+--- story
+make_file('files/a b%.txt', "odd\n");
+my $curl = sub { my $socket = servroot() . '/html/h2.sock'; `curl -s -m 10 --http2-prior-knowledge --path-as-is --unix-socket $socket -w '%{http_version} %{http_code}' 'http://localhost$_[0]'` };
+for my $where ('/dl/', '/plain/') {
+    is($curl->(dl("${where}a.txt")), "0123456789\n2 200", "HTTP/2: ${where}a.txt");
+    is($curl->(dl("${where}a%20b%25.txt")), "odd\n2 200", "HTTP/2: $where, escaped");
+    is($curl->(dl("${where}sub/../a.txt")), "0123456789\n2 200", "HTTP/2: $where, with dots");
+    like($curl->($_), qr/2 403$/, "HTTP/2: $_") for "${where}a.txt", dl("${where}a.txt") . 'x', dl("${where}b.txt") =~ s/b\.txt/a.txt/r, dl("${where}sub/../a.txt") =~ s/sub\/\.\.\///r;
+    is($curl->(prefix_link($key, $where, "${where}a.txt", 'expires=' . soon())), "0123456789\n2 200", "HTTP/2: $where, by a prefix");
+}
+is($curl->(django_link($key, '/media/a%20b%25.txt')), "odd\n2 200", 'HTTP/2: django');
+
+
+
+=== files are not written without a link, either
+--- skip_eval
+1: `$Test::Nginx::Socket::Nginx -V 2>&1` !~ /http_dav_module/
+--- config
+location /dav/ { alias $TEST_NGINX_SERVER_ROOT/html/files/; dav_methods PUT DELETE; download_signature hmac-sha256 key_file=keys; }
+--- story
+my $put = sub { fetch(GET("PUT $_[0]", 'Content-Length: 4', 'Expect: 100-continue') . 'data')->{status} };
+is($put->('/dav/new.txt'), 403, 'PUT, unsigned');
+is($put->(dl('/dav/new.txt', '&method=GET')), 403, 'PUT by a link for GET');
+is($put->(dl('/dav/new.txt') =~ s/new/newer/r), 403, 'PUT by the link of another');
+ok(!-e servroot() . '/html/files/new.txt', 'nothing is written');
+is(ask('DELETE /dav/a.txt'), $unsigned, 'DELETE, unsigned');
+ok(-e servroot() . '/html/files/a.txt', 'nothing is removed');
+my $s = dial();
+send_to($s, GET('PUT ' . dl('/dav/new.txt'), 'Content-Length: 4') . 'data');
+is(response($s)->{status}, 201, 'PUT, signed');
+is(slurp(servroot() . '/html/files/new.txt'), 'data', 'it is written');
+
+
+
+=== an app's reference to a file, in a signed location
+--- config
+location /intercept/ { proxy_pass http://app; download_intercept x-accel-redirect; download_rule /protected/ files; download_signature hmac-sha256 key_file=keys; }
+location /app-signed/ { internal; alias $TEST_NGINX_SERVER_ROOT/html/files/; download_signature hmac-sha256 key_file=keys; }
+--- story
+app(app => sub { my ($to) = $_[0] =~ /[?&]to=([^& ]*)/; note('asked'); answer(200, '', "X-Accel-Redirect: $to", 'Content-Type: text/plain') });
+my $link = dl('/intercept/x', '&to=/protected/b.txt');
+is(ask($link =~ s/&signature.*//r), $unsigned, 'unsigned');
+is(ask($link =~ s/b\.txt/a.txt/r), $bad, 'of another file');
+is(notes(), '', 'the app was not asked');
+is(fetch($link)->{body}, "the other\n", 'signed');
+is(ask($link), '200 asked', 'signed: it was the app that named the file');
+# an internal location that asks for a link of its own
+my $r = fetch(dl('/intercept/x', '&to=/app-signed/a.txt'));
+is($r->{status}, 404, 'an internal location with a signature of its own: a denial there is a plain 404');
+unlike($r->{body}, qr/0123/, 'not its bytes');
+
+
+
+=== download_explain: a link that is refused tells why, and no signature
+--- config
+location /why/ { download storage files; download_signature hmac-sha256 key_file=keys; download_explain $why; }
+--- http_config
+map $http_x_why $why { default 0; sesame 1; }
+--- story
+my $link = dl('/why/a.txt');
+my ($code) = $link =~ /signature=(.*)/;
+for ([$link, 'good'], ['/why/a.txt', 'the link is not signed'], [substr($link, 0, -1), 'no key has signed it'], [hmac_link($key, '/why/a.txt', 'expires=1'), 'the link has expired']) {
+    my ($target, $verdict) = @$_;
+    my $r = fetch($target, 'X-Why: sesame');
+    is($r->{status}, 200, "explained: $verdict");
+    like($r->{body}, qr/\Q$verdict\E/, "explained: $verdict: so it says");
+    unlike($r->{body}, qr/\Q@{[substr $code, 0, 20]}\E|\Q$key\E|0123456789/, "explained: $verdict: without signature, key or file");
+    is(fetch($target)->{status}, $verdict eq 'good' ? 200 : 403, "not explained: $verdict");
+}
+
+
+
+=== try_files before a download, mirror before a download
+--- config
+location /tried/ { root $TEST_NGINX_SERVER_ROOT/html/pages; try_files $uri $uri.html =404; download storage files; download_signature hmac-sha256 key_file=keys; }
+location /mirrored/ { mirror /copy; download storage files; download_signature hmac-sha256 key_file=keys; }
+location = /copy { internal; proxy_pass http://app; }
+location /else/ { root $TEST_NGINX_SERVER_ROOT/html/pages; try_files $uri @else; download storage files; download_signature hmac-sha256 key_file=keys; }
+location @else { proxy_pass http://app; }
+location /else-plain/ { root $TEST_NGINX_SERVER_ROOT/html/pages; try_files $uri @else; download_signature hmac-sha256 key_file=keys; }
+--- user_files eval
+[['pages/tried/page.html', 'decoy'], ['files/page.html', "the page\n"]]
+--- story
+granting_app();
+is(ask('/tried/page'), $unsigned, 'try_files: unsigned');
+is(ask('/tried/page.html'), $unsigned, 'try_files: unsigned, in full');
+is(fetch(dl('/tried/page'))->{body}, "the page\n", 'try_files: a link to what is asked for opens what it is found as');
+is(ask(dl('/tried/page.html') =~ s/\.html//r), $bad, 'try_files: a link to what it is found as, for what is asked for');
+is(fetch(prefix_link($key, '/tried/', '/tried/page', 'expires=' . soon()))->{body}, "the page\n", 'try_files: a prefix');
+# where there is no such file, who has no link is not told, nor led elsewhere
+is(ask('/tried/none'), $unsigned, 'try_files: unsigned, and not there');
+is(fetch(dl('/tried/none'))->{status}, 404, 'try_files: signed, and not there');
+for my $where (qw(else-plain else)) {
+    my $r = fetch("/$where/none");
+    is($r->{status}, 403, "try_files, /$where/: unsigned: not to the last resort");
+    unlike($r->{body}, qr/of the app/, "try_files, /$where/: unsigned: nothing of it");
+    is(fetch(dl("/$where/none"))->{status}, 200, "try_files, /$where/: signed: to the last resort");
+}
+unlink servroot() . '/html/notes';
+is(ask('/mirrored/a.txt'), $unsigned, 'mirror: unsigned');
+sleep 0.3;
+is(notes(), '', 'mirror: a request that is refused is not copied');
+is(ask(dl('/mirrored/a.txt')), '200 signed', 'mirror: signed');
+ok(wait_for(sub { notes() =~ /asked/ }), 'mirror: and copied');

@@ -461,13 +461,6 @@ unknown "no_such" variable
 
 
 
-=== more than seven arguments
---- links: django key_file=$TEST_NGINX_KEYS/good key_file=$TEST_NGINX_KEYS/good key_file=$TEST_NGINX_KEYS/good key_file=$TEST_NGINX_KEYS/good key_file=$TEST_NGINX_KEYS/good key_file=$TEST_NGINX_KEYS/good key_file=$TEST_NGINX_KEYS/good
---- error_log
-invalid number of arguments in "download_signature" directive
-
-
-
 === the directive twice
 --- config
 location /dl/ {

@@ -37,6 +37,7 @@ my %proof = (
     'uwsgi.conf'   => \&uwsgi,
     'signed.conf'  => \&signed,
     'health.conf'  => \&health,
+    'cached.conf'  => \&cached,
 );
 
 # run by t/3*.t, which have the apps
@@ -264,6 +265,121 @@ sub health {
     is(get('/health/live')->{status}, 200, 'but alive');
     rename "$dir/srv/media", "$dir/srv/moved" or die $!;
     ok(within(5, sub { get('/health/live')->{status} == 503 }), 'without its files it is not');
+}
+
+sub cached {
+    my $conf = shift;
+    prepare($conf, 'media/2026/q3.pdf' => '%PDF q3', 'log/' => undef);
+    my $large = 24_000_000;    # more than sockets hold
+    put("$dir/srv/media/large.bin", '');
+    truncate "$dir/srv/media/large.bin", $large or die "truncate: $!";
+    my $asked = 0;
+    start_backend(sub {
+        my ($method, $uri, $head) = @_;
+        return reply(200, 'text/plain', "$method $uri\n") if $uri eq '/about';
+        my ($number) = $uri =~ m{^/documents/(\w+)$} or return reply(500, 'text/plain', "$uri?\n");
+        # a grant says the how manieth question it is the answer to
+        my $nth = ++$asked;
+        my ($session) = $head =~ /^Cookie: sessionid=(\w+)\r$/m;
+        return reply(410, 'text/plain', "gone, $nth\n") if $number eq 'gone';
+        return reply(403, 'text/plain', "not for you, $nth\n") unless ($session // '') =~ /^(?:alice|bob)$/;
+        sleep 0.3 if $number eq 'slow';
+        my $path = $number eq 'large' ? 'large.bin' : '2026/q3.pdf';
+        my $ttl = $number eq 'brief' ? '"ttl": 1, ' : '';
+        return grant(qq({"file": {"storage": "media", "path": "$path"}, "headers": {"X-Nth": "$nth", "X-Whose": "of $session"},)
+            . qq( "cache": {$ttl"tags": ["user:$session", "document:$number"]}}));
+    });
+    accepted($conf);
+    start_nginx($conf) or return;
+
+    my %session = map { $_ => [Cookie => "sessionid=$_"] } qw(alice bob carl);
+    my $nth = sub {
+        my ($number, $session, @more) = @_;
+        my $r = get("/documents/$number", @{ $session{$session} // [] }, @more);
+        return $r->{headers}{'x-nth'} // "$r->{status} " . $r->{content} =~ s/\n//gr;
+    };
+    my $r = get('/documents/7', @{ $session{alice} });
+    is_file($r, '%PDF q3', 'a document');
+    my $first = $r->{headers}{'x-nth'};
+    $r = get('/documents/7', @{ $session{alice} }, Range => 'bytes=0-3');
+    is("$r->{status} $r->{content} $r->{headers}{'x-nth'}", "206 %PDF $first", 'a range, by the same grant');
+    is(head('/documents/7?x=1', @{ $session{alice} })->{headers}{'x-nth'}, $first, 'HEAD, and whatever arguments');
+    $r = get('/documents/7', @{ $session{bob} });
+    is("$r->{headers}{'x-nth'} $r->{headers}{'x-whose'}", $first + 1 . ' of bob', 'another session is another question');
+    isnt($nth->('8', 'alice'), $first, 'another document too');
+    is($nth->('7', 'alice'), $first, 'the first is still remembered');
+
+    my $page = 'There is no such document, or it is not for you.';
+    like($nth->('7', 'carl'), qr/^403 not for you, \d+$/, 'a denial has the page of the app');
+    is($nth->('7', 'carl'), "403 $page", 'and another when it is remembered');
+    like($nth->('gone', 'carl'), qr/^410 gone, \d+$/, 'a 410 of the app');
+    is($nth->('gone', 'carl'), "410 $page", 'remembered');
+    like($nth->('7', 'nobody'), qr/^403 not for you, \d+$/, 'without a session the app is asked each time') for 1 .. 2;
+
+    my @s = map { connection("/documents/slow", @{ $session{alice} }) } 1 .. 10;
+    my %seen = map { (rest_of_connection($_) =~ /^X-Nth: (\d+)\r$/m ? $1 : 'none') => 1 } @s;
+    is(scalar(keys %seen), 1, 'ten at once: one asks');
+    unlike(join('', keys %seen), qr/none/, 'and all are served');
+
+    is(revoke('tag=document:7')->{content}, qq({"revoked": 2}\n), 'a document is revoked, by POST with a form');
+    is($nth->('7', 'alice') > $first, 1, 'the app is asked again');
+    is(revoke('tag=user:alice')->{content}, qq({"revoked": 3}\n), 'so is a user: the documents 7, 8 and slow');
+    $r = connection('/documents/large', @{ $session{alice} });
+    my $goes_on = connection('/documents/large', @{ $session{bob} });
+    ok(IO::Select->new($_)->can_read(5), 'a transfer begins') for $r, $goes_on;
+    is(revoke('tag=user:alice&cut=1')->{content}, qq({"revoked": 1}\n), 'a user is revoked, and transfers are cut');
+    cmp_ok(length rest_of_connection($r), '<', $large, 'it breaks off');
+    cmp_ok(length rest_of_connection($goes_on), '>', $large, 'that of another user does not');
+    my $of_elsewhere = HTTP::Tiny->new(local_address => '127.0.0.2', timeout => 10);
+    is($of_elsewhere->post_form("$url/revoke", { tag => 'document:7' })->{status}, 403, 'others do not revoke');
+    is(get('/revoke?tag=document:7')->{status}, 405, 'nor does GET');
+
+    my $before = $nth->('7', 'alice');
+    my @word = ('X-Explain' => 'put your own word here');
+    $r = get('/documents/7', @{ $session{alice} }, @word);
+    is($r->{headers}{'content-type'}, 'application/json', 'an explanation');
+    like($r->{content}, qr/"zone": ?"decisions"/, 'it says what the cache knows');
+    unlike($r->{content}, qr/=alice|"alice"/, 'but not whose session it is');
+    is(get('/documents/7', @{ $session{alice} }, 'X-Explain' => $_)->{headers}{'content-type'}, 'application/pdf', "not by the word \"$_\"")
+        for 1, 'some other word';
+    is($nth->('7', 'alice'), $before, 'nothing comes of it');
+
+    $nth->('brief', 'alice');
+    kill 'TERM', $children{backend};
+    waitpid delete $children{backend}, 0;
+    sleep 1.2;
+    $r = get('/documents/brief', @{ $session{alice} });
+    is_file($r, '%PDF q3', 'while the app is down, an old grant');
+    is(get('/documents/brief', @{ $session{bob} })->{status}, 502, 'for those who had one');
+    is(get('/_ask/documents/7', @{ $session{alice} })->{status}, 404, 'nobody else asks');
+
+    my $log = stop_nginx() && slurp("$dir/srv/log/downloads.log");
+    like($log, qr{"GET /documents/7 \S+" 200 7 asked \d\.\d{3} -$}m, 'the log tells of a question');
+    like($log, qr{"GET /documents/7 \S+" 206 4 cached \S+ -$}m, 'and of a decision that was remembered');
+    like($log, qr{"GET /documents/7 \S+" 403 \d+ none \S+ denied$}m, 'and of a denial');
+}
+
+sub revoke {
+    my %form = map { split /=/ } split /&/, shift;
+    return HTTP::Tiny->new(timeout => 10)->post_form("$url/revoke", \%form);
+}
+
+# A connection of which nothing is read yet, but what the sockets hold.
+sub connection {
+    my ($path, @header) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or die "cannot connect: $!";
+    my $lines = '';
+    while (my ($name, $value) = splice @header, 0, 2) { $lines .= "$name: $value\r\n" }
+    print $s "GET $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n$lines\r\n";
+    $s->flush;
+    return $s;
+}
+
+sub rest_of_connection {
+    my $s = shift;
+    my $text = '';
+    while (IO::Select->new($s)->can_read(10)) { sysread $s, $text, 65_536, length $text or last }
+    return $text;
 }
 
 sub fastcgi {

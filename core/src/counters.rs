@@ -10,7 +10,7 @@ mod list;
 mod memory;
 mod render;
 
-pub use detail::masked;
+pub use detail::{masked, masked_url};
 pub use labels::{Bucket, CacheEvent, CacheEvents, Decision, Label, Outcome, Slot, View};
 pub use last::{Event, Last};
 pub use list::Counter;

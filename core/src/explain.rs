@@ -8,6 +8,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::counters::masked_url;
 use crate::failure::Fault;
 use crate::query;
 
@@ -163,11 +164,22 @@ impl Field {
     /// A field as it may be shown.
     #[must_use]
     pub fn new(name: &[u8], value: &[u8], why: &'static str) -> Self {
-        let secret = ["cookie", "set-cookie", "authorization", "proxy-authorization"]
-            .iter()
-            .any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()));
-        let value = if secret { masked(value) } else { text(value) };
-        Self { name: text(name), value, why }
+        Self { name: text(name), value: masked_value(name, value), why }
+    }
+}
+
+/// The value of a header field, as it may be shown.
+fn masked_value(name: &[u8], value: &[u8]) -> String {
+    const SECRETS: [&str; 4] = ["cookie", "set-cookie", "authorization", "proxy-authorization"];
+    const URLS: [&str; 5] = ["location", "content-location", "refresh", "link", "referer"];
+    let is_one_of =
+        |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()));
+    if is_one_of(&SECRETS) {
+        masked(value)
+    } else if is_one_of(&URLS) {
+        masked_url(&text(value))
+    } else {
+        text(value)
     }
 }
 
@@ -181,10 +193,25 @@ pub fn fault(fault: Fault) -> &'static str {
     }
 }
 
-/// JSON, to be shown as it is.
+/// A grant, as it may be shown: its header fields and its URL are masked as elsewhere.
 #[must_use]
-pub fn read_json(json: &[u8]) -> Option<Value> {
-    serde_json::from_slice(json).ok()
+pub fn masked_grant(json: &[u8]) -> Option<Value> {
+    let mut grant: Value = serde_json::from_slice(json).ok()?;
+    let mask = |place: Option<&mut Value>, masked: &dyn Fn(&str) -> String| {
+        if let Some(Value::String(text)) = place {
+            *text = masked(text);
+        }
+    };
+    if let Some(headers) = grant.get_mut("headers").and_then(Value::as_object_mut) {
+        for (name, value) in headers.iter_mut() {
+            mask(Some(value), &|text| masked_value(name.as_bytes(), text.as_bytes()));
+        }
+    }
+    if let Some(file) = grant.get_mut("file") {
+        mask(file.get_mut("url"), &masked_url);
+        mask(file.get_mut("location"), &masked_url);
+    }
+    Some(grant)
 }
 
 /// How a body begins, as text.
@@ -221,7 +248,7 @@ pub fn masked_args(args: &[u8]) -> String {
 #[must_use]
 pub fn is_the_clients(variable: &str) -> bool {
     const PREFIXES: [&str; 3] = ["arg_", "http_", "cookie_"];
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 15] = [
         "args",
         "query_string",
         "is_args",
@@ -236,9 +263,13 @@ pub fn is_the_clients(variable: &str) -> bool {
         "content_length",
         "remote_user",
         "request_body",
+        "proxy_add_x_forwarded_for",
     ];
     let name = variable.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    // A number is a capture, of the URI in the end.
+    name.starts_with(|c: char| c.is_ascii_digit())
+        || NAMES.contains(&name.as_str())
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -262,13 +293,31 @@ mod tests {
             assert_eq!(field.value, "(8 bytes)", "{name}");
         }
         assert_eq!(Field::new(b"X-Other", b"plain", "").value, "plain");
+        assert_eq!(Field::new(b"Location", b"/login?token=a", "").value, "/login?...");
+        let grant = masked_grant(
+            br#"{"file": {"url": "https://u:p@a.example/x?sig=1"}, "headers": {"set-cookie": "s=1"}}"#,
+        );
+        assert_eq!(
+            grant.unwrap(),
+            serde_json::json!({"file": {"url": "https://...@a.example/x?..."},
+                "headers": {"set-cookie": "(3 bytes)"}})
+        );
         assert_eq!(masked_args(b"a=1&token=abc&flag&b="), "a=(1 bytes)&token=(3 bytes)&flag&b");
         assert_eq!(masked_args(b""), "");
     }
 
     #[test]
     fn variables_of_the_client() {
-        for name in ["arg_explain", "http_x_explain", "cookie_debug", "args", "uri", "ARG_x"] {
+        for name in [
+            "1",
+            "proxy_add_x_forwarded_for",
+            "arg_explain",
+            "http_x_explain",
+            "cookie_debug",
+            "args",
+            "uri",
+            "ARG_x",
+        ] {
             assert!(is_the_clients(name), "{name}");
         }
         for name in ["explain", "remote_addr", "ssl_client_verify", "geo", "argument", "hostname"] {

@@ -125,7 +125,7 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
     Directive {
         name: c"download_signature",
         contexts: &[Context::Location],
-        arguments: (1, 7),
+        arguments: (1, ANY_NUMBER),
         set: Setter::Location(|conf, location: &mut LocConf| {
             let declared = signature::parse(conf)?.map(Rc::new);
             once(&mut location.signature, declared)

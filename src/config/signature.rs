@@ -40,6 +40,11 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<Option<Signature>, ConfError>
             keys.extend(read_keys(conf.conf_path(path)?)?);
         } else if let Some(time) = parameter.strip_prefix(b"max_age=") {
             let seconds = conf.time(time)? / 1000;
+            if seconds == 0 {
+                return Err(
+                    format!("\"{}\": a second is the least", parameter.escape_ascii()).into()
+                );
+            }
             once(&mut max_age, seconds).map_err(|_| duplicate())?;
         } else if let Some(name) = parameter.strip_prefix(b"arg=") {
             once(&mut arg, name).map_err(|_| duplicate())?;

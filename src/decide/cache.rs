@@ -48,7 +48,14 @@ pub(crate) fn decide<'r>(
     if explain::is_on(exchange) {
         return explained(request, exchange, cache, ask);
     }
-    let Some(key) = key(request, cache)? else { return ask::ask(request, exchange, ask) };
+    let Some(key) = key(request, cache)? else {
+        // Nothing is remembered, and what is granted can be revoked all the same.
+        let (zone, signals) = (Rc::clone(&cache.zone), Signals::of(&cache.zone));
+        if let Some(position) = zone.with(|table| table.position()) {
+            exchange.memo.replace(Some(Memo::new(zone, None, position, signals.cut, None)));
+        }
+        return ask::ask(request, exchange, ask);
+    };
     let (now, signals) = (now_msec(), Signals::of(&cache.zone));
     let known = cache.zone.known.borrow_mut().find(&key, now, signals.forgotten);
     match known {
@@ -160,7 +167,7 @@ fn look<'r>(
     };
     exchange.saw(CacheEvent::Miss);
     let (zone, cut) = (Rc::clone(&cache.zone), signals.cut);
-    exchange.memo.replace(Some(Memo::new(zone, key, position, cut, claim)));
+    exchange.memo.replace(Some(Memo::new(zone, Some(key), position, cut, claim)));
     exchange.queued.take();
     ask::ask(request, exchange, ask)
 }

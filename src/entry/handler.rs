@@ -1,7 +1,10 @@
 //! The content handler of locations with a `download` directive.
 
+use std::ptr;
+
 use nginx_download_core::failure::Failure;
 
+use super::gate;
 use crate::config::{Names, View};
 use crate::deliver::Said;
 use crate::exchange::Exchange;
@@ -19,13 +22,11 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
         None | Some((_, None)) => return Status::DECLINED,
         Some((view, Some(name))) => (view, name),
     };
-    let exchange = Exchange::new(name);
-    if let Some(earlier) = request.exchange()
-        && !request.is_error_page()
-    {
-        exchange.follow(earlier);
-    }
-    let exchange = match request.begin(exchange) {
+    let location = ptr::from_ref(request.loc_conf()).addr();
+    let checked = request
+        .exchange()
+        .filter(|exchange| exchange.view == name && exchange.checked_for.take() == Some(location));
+    let exchange = match checked.map_or_else(|| gate::begin(request, name), Ok) {
         Ok(exchange) => exchange,
         Err(failed) => return failed.into(),
     };
@@ -36,8 +37,8 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
         return failed.into();
     }
     let checked = match request.loc_conf().signature() {
-        Some(signature) => decide::signed::check(request, exchange, signature),
-        None => Ok(()),
+        Some(signature) if checked.is_none() => decide::signed::check(request, exchange, signature),
+        _ => Ok(()),
     };
     checked
         .and_then(|()| start(request, exchange, view))

@@ -61,7 +61,9 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
 fn refuse_cached(request: Request<'_>, exchange: &Exchange) -> Status {
     let why = "a cached response of the app refers to a file: proxy_cache and its kin cannot be \
                used for these";
-    Refusal::new(Failure::Unsupported, why).conclude(request, exchange)
+    // Not to be explained: the cached response is on its way, and only an error stops it.
+    Refusal::new(Failure::Unsupported, why).note(request, exchange);
+    Status::http(Failure::Unsupported.status())
 }
 
 /// An app that was reached by a reference of another may refer to a file in its turn.
@@ -208,10 +210,11 @@ pub(crate) fn send<'r>(
         }
         Reference::Parts(parts) => deliver::parts(request, exchange, &parts, metadata),
         Reference::Named(name) => {
-            deliver::hand_over(request, exchange, metadata)?;
             if explain::is_on(exchange) {
+                metadata.overwrite(request.response())?;
                 return Ok(explain::instead_of_redirect(request, exchange));
             }
+            deliver::hand_over(request, exchange, metadata)?;
             Ok(request.redirect_to_named(request.pool().copy(&name)?))
         }
     }

@@ -48,7 +48,8 @@ pub(crate) struct Directive<M: HttpModule> {
     pub(crate) name: &'static CStr,
     /// Where it may stand.
     pub(crate) contexts: &'static [Context],
-    /// Least and greatest number of arguments; [`ANY_NUMBER`] is no limit, and goes with least 0.
+    /// Least and greatest number of arguments; [`ANY_NUMBER`] is no limit, and goes
+    /// with least 0 or 1.
     pub(crate) arguments: (usize, usize),
     /// Reads the arguments.
     pub(crate) set: Setter<M>,
@@ -122,8 +123,9 @@ const fn command_type(contexts: &[Context], arguments: (usize, usize)) -> ngx_ui
     }
     let (least, most) = arguments;
     if most == ANY_NUMBER {
-        assert!(least == 0);
-        return (bits | nginx_sys::NGX_CONF_ANY) as ngx_uint_t;
+        assert!(least <= 1);
+        let any = if least == 0 { nginx_sys::NGX_CONF_ANY } else { nginx_sys::NGX_CONF_1MORE };
+        return (bits | any) as ngx_uint_t;
     }
     // NGX_CONF_NOARGS, NGX_CONF_TAKE1 ... NGX_CONF_TAKE7 are consecutive bits.
     assert!(least <= most && most <= 7);

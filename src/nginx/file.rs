@@ -228,7 +228,9 @@ impl<'r> Opening<'r, '_> {
                 // A sandbox that does not know it, or a file that nobody may open.
                 libc::EPERM => Missing::Openat2,
                 libc::EXDEV => Missing::File(OpenError::Outside),
-                libc::ELOOP => Missing::File(OpenError::Symlink),
+                libc::ELOOP if extra & libc::RESOLVE_NO_SYMLINKS != 0 => {
+                    Missing::File(OpenError::Symlink)
+                }
                 errno => Missing::File(OpenError::Os(errno)),
             });
         }

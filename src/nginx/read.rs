@@ -54,19 +54,17 @@ fn body<M>(request: Request<'_, M>) -> Option<&[u8]> {
     unsafe {
         let body = (*request.as_ptr()).request_body;
         let mut link = body.as_ref().map_or(ptr::null_mut(), |body| body.bufs);
-        let mut all: &[u8] = &[];
-        // One buffer, as was asked for, and perhaps empty ones that end the body.
+        let mut pieces: Vec<&[u8]> = Vec::new();
         while let Some(at) = link.as_ref() {
-            let (pos, last) = ((*at.buf).pos, (*at.buf).last);
-            let len = usize::try_from(last.offset_from(pos)).unwrap_or(0);
-            if bits::NGX_BUF_IN_FILE.is_set(at.buf) || (len > 0 && !all.is_empty()) {
+            if bits::NGX_BUF_IN_FILE.is_set(at.buf) {
                 return None;
             }
-            if len > 0 {
-                all = slice::from_raw_parts(pos, len);
+            let (pos, last) = ((*at.buf).pos, (*at.buf).last);
+            if let Ok(len @ 1..) = usize::try_from(last.offset_from(pos)) {
+                pieces.push(slice::from_raw_parts(pos, len));
             }
             link = at.next;
         }
-        Some(all)
+        request.pool().concat(&pieces).ok().map(|all| &*all)
     }
 }

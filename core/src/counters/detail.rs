@@ -39,6 +39,14 @@ fn closing_quote(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
+/// A URL without its query and its user, in which there may be secrets.
+#[must_use]
+pub fn masked_url(url: &str) -> String {
+    let mut shown = String::with_capacity(url.len());
+    without_secrets(&mut shown, url);
+    shown
+}
+
 fn without_secrets(shown: &mut String, quoted: &str) {
     let ends = ["?", "%3f", "%3F"].into_iter().filter_map(|query| quoted.find(query));
     let (path, query) = match ends.min() {

@@ -28,7 +28,8 @@ const ASKED_AGAIN: u32 = 3;
 /// What is to become of the answer that a request asks for.
 pub(crate) struct Memo {
     zone: Rc<Zone>,
-    key: Key,
+    /// `None`: nothing is to be remembered.
+    key: Option<Key>,
     /// The position and the signal of the zone before the app was asked.
     since: u64,
     cut: u64,
@@ -47,7 +48,7 @@ pub(in crate::decide) fn granted(
     let tags = grant.cache.iter().flat_map(|cache| &cache.tags);
     let Some(secret) = memo.zone.secret() else { return true };
     let tags: Vec<Id> = tags.map(|tag| Id::of_tag(secret, tag.as_bytes())).collect();
-    let ids = std::iter::once(memo.key.id()).chain(tags.iter().copied()).collect();
+    let ids = memo.ids(&tags).collect();
     Watch::begin(exchange, &memo.zone, ids, memo.since, memo.cut);
 
     let mut freshness =
@@ -71,7 +72,11 @@ pub(in crate::decide) fn granted(
         request.log(Level::Warn, 0, text);
         memo.pass(&tags);
     }
-    stored != Some(Stored::Revoked)
+    let holds = stored != Some(Stored::Revoked);
+    if !holds {
+        exchange.memo.replace(Some(memo));
+    }
+    holds
 }
 
 /// The grant was revoked while the app was asked: the app may think otherwise now.
@@ -113,7 +118,11 @@ pub(in crate::decide) fn app_is_down<'r>(
     refusal: Refusal,
 ) -> Outcome {
     let Some((memo, cache)) = open_memo(request, exchange) else { return Err(refusal) };
-    match stale(cache, &memo.key, now_msec())? {
+    let known = match &memo.key {
+        Some(key) => stale(cache, key, now_msec())?,
+        None => None,
+    };
+    match known {
         None => {
             exchange.memo.replace(Some(memo));
             Err(refusal)
@@ -135,7 +144,7 @@ impl Memo {
     /// A memo, with the position and the signal of the zone before the app is asked.
     pub(super) fn new(
         zone: Rc<Zone>,
-        key: Key,
+        key: Option<Key>,
         since: u64,
         cut: u64,
         claim: Option<Claim>,
@@ -145,12 +154,13 @@ impl Memo {
 
     /// Remembers for so many milliseconds.
     fn store(&self, decision: Remembered<'_>, msec: u64, stale: u64) -> Option<Stored> {
+        let Some(key) = &self.key else { return self.revoked_of(decision) };
         let now = now_msec();
         let expires = now.saturating_add(msec);
         let times = Times { now, expires, stale_until: expires.saturating_add(stale) };
         let (stored, replaced) = self.zone.with(|table| {
-            let replaced = table.has_grant(&self.key, now);
-            (table.store(&self.key, decision, times, self.since), replaced)
+            let replaced = table.has_grant(key, now);
+            (table.store(key, decision, times, self.since), replaced)
         })?;
         if replaced {
             // Other workers have it at hand.
@@ -162,21 +172,31 @@ impl Memo {
     /// Remembers that there is nothing to remember. What the answer can be revoked by may have
     /// been revoked all the same.
     fn pass(&self, tags: &[Id]) -> Option<Stored> {
-        let ids = || std::iter::once(self.key.id()).chain(tags.iter().copied());
         let stored = self.store(Remembered::Pass, PASS, 0);
-        match self.zone.with(|table| table.is_revoked(self.since, ids())) {
-            Some(true) => Some(Stored::Revoked),
-            _ => stored,
-        }
+        let revoked = self.zone.with(|table| table.is_revoked(self.since, self.ids(tags)));
+        if revoked == Some(true) { Some(Stored::Revoked) } else { stored }
+    }
+
+    /// What the answer can be revoked by.
+    fn ids(&self, tags: &[Id]) -> impl Iterator<Item = Id> {
+        self.key.iter().map(Key::id).chain(tags.iter().copied())
+    }
+
+    /// Without a key: was what would be remembered revoked?
+    fn revoked_of(&self, decision: Remembered<'_>) -> Option<Stored> {
+        let Remembered::Grant { tags, .. } = decision else { return None };
+        let revoked = self.zone.with(|table| table.is_revoked(self.since, self.ids(tags)))?;
+        revoked.then_some(Stored::Revoked)
     }
 }
 
 impl Drop for Memo {
     /// The client went away, or there is an answer: somebody else can go on.
     fn drop(&mut self) {
+        let Some(key) = &self.key else { return };
         if let Some(claim) = self.claim {
-            self.zone.with(|table| table.release(&self.key, claim));
+            self.zone.with(|table| table.release(key, claim));
         }
-        queue::wake_first(self.key.hash());
+        queue::wake_first(key.hash());
     }
 }
