@@ -456,6 +456,47 @@ is(total($numbers->{files}), 71, 'all are counted');
 
 
 
+=== many at once: none is lost, none counts twice
+--- story
+says('cached/a', file_grant('ten.txt'));
+for (1 .. 10) {
+    my @r = burst((GET('/files/ten.txt')) x 20, (GET('/files/none.txt')) x 20, (GET('/cached/a', 'Cookie: user=ann')) x 10);
+    is(scalar(grep { $_->{status} == 200 } @r), 30, "burst $_");
+}
+my $numbers = counted(500);
+is_deeply(nonzero($numbers->{outcomes}), { sent => 300, failed => 200 }, 'outcomes');
+is(total($numbers->{requests}{storage}), 400, 'requests without asking');
+is(total($numbers->{requests}{object}), 100, 'requests with');
+is($numbers->{cache_events}{hit} + $numbers->{cache_events}{miss}, 100, 'each is a hit or a miss');
+is($numbers->{failures}{missing}, 200, 'failures');
+is(scalar @{ $numbers->{last_failures} }, 32, 'the last of them');
+
+
+
+=== workers that are killed amid failures take no numbers with them
+--- story
+for my $round (1 .. 6) {
+    my @s = map { my $s = dial(); send_to($s, join '', map { GET('/files/none.txt', 'Connection: keep-alive') } 1 .. 50); $s } 1 .. 8;
+    sleep 0.01 * $round;
+    kill 'KILL', (workers_of(master()))[0];
+    close $_ for @s;
+    ok(wait_for { (fetch('/ready')->{body} // '') eq 'ready' }, "round $round: there are workers");
+}
+my ($before, $last) = (-1, 0);
+wait_for { $before = $last; sleep 0.3; $last = total(status()->{requests}); $last == $before } 10;
+my $numbers = status();
+cmp_ok($last, '>', 0, 'some were counted');
+is($numbers->{failures}{missing}, total($numbers->{failures}), 'as what they were');
+get('files/none.txt');
+is(total(counted($last + 1)->{requests}), $last + 1, 'and it goes on');
+like(status()->{last_failures}[0]{detail}, qr/"none\.txt"/, 'so do the last failures');
+--- error_log
+[alert]
+--- no_error_log
+[emerg]
+
+
+
 === formats
 --- config
 location = /prometheus { download_status format=prometheus; }
