@@ -2,7 +2,7 @@
 //! it expires or is revoked.
 //!
 //! A request looks among what its worker has at hand, then in the zone. If there is nothing, it
-//! asks, with a claim: those that come after it [wait](wait) for what it learns. What is to become
+//! asks, with a claim: those that come after it [wait] for what it learns. What is to become
 //! of the answer is in a [memo]; what becomes of the transfer, a [watch] sees to.
 
 mod memo;
