@@ -211,7 +211,9 @@ sub troubleshooting {
     my $access = $site->as_if(Apps::slurp($site->dir . '/logs/download.log')) =~ s/ \d\.\d{3} / 0.000 /gr;
     my ($shown) = $text =~ /^```access\n(.*?)^```/ms;
     like($access, qr/^\Q$_\E$/m, "the access log: $_") for split /\n/, $shown =~ s/ \d\.\d{3} / 0.000 /gr;
-    # a format that is shown is the one of the test
+    # what it shows of nginx is run with another page, and the format with this
+    my $pages = join '', map { slurp($_) } glob 'docs/frameworks/*.md';
+    like($pages, qr/^\Q$_\E/m, 'its nginx is run') for map { $_->[1] } grep { $_->[0] eq 'nginx' } Page::blocks($text);
     my ($format) = $text =~ /^    (log_format download .*?;)$/ms;
     my $flat = sub { $_[0] =~ s/\s+/ /gr };
     like($flat->($site->text), qr/\Q@{[$flat->($format)]}\E/, 'the format is this one');
