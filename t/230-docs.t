@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use File::Basename qw(basename);
+use Cwd qw(getcwd);
 use Digest::MD5 qw(md5_base64);
 use IO::Socket::INET;
 use Test::More;
@@ -18,7 +19,7 @@ my $bin = 'target/apps/python/bin';
 my $fpm = (glob '/usr/sbin/php-fpm*')[0];
 my $modules = 'target/apps/express/node_modules';
 
-# page => how its app is started, what has to be there for that, the cookie's name
+# page => how its app is started, and whether what that takes is installed
 my %app = (
     django  => [sub { gunicorn($_[0], 'django_site:application') }, -x "$bin/gunicorn"],
     flask   => [sub { gunicorn($_[0], 'flask_site:app') }, -x "$bin/gunicorn"],
@@ -27,7 +28,7 @@ my %app = (
     rails   => [sub { $_[0]->start({ %{env($_[0])}, RACK_ENV => 'production', RAILS_ENV => 'production' }, 'puma', '-b',
         "tcp://127.0.0.1:$_[0]{app_port}", '-t', '0:4', '-e', 'production', Apps::app('pages/rails_site.ru')) },
         in_path('puma') && system(q(ruby -e 'require "rails"; require "action_controller/railtie"' 2>/dev/null)) == 0],
-    symfony => [\&php, $fpm && -e '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php'],
+    symfony => [\&php, $fpm && Page::fastcgi_params() && -e '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php'],
     express => [sub { $_[0]->start({ %{env($_[0])}, NODE_PATH => pwd($modules), NODE_ENV => 'production' }, in_path('node', 'nodejs'),
         Apps::app('pages/express_site.js')) }, in_path('node', 'nodejs') && -d "$modules/express-session"],
 );
@@ -162,7 +163,7 @@ END
     $site->start(env($site), 'sh', '-c', 'exec "$@"', $socket, $fpm, $> ? () : '-R', '-F', '-y', "$site->{dir}/fpm.conf");
 }
 
-sub pwd { "$ENV{PWD}/$_[0]" }
+sub pwd { getcwd() . "/$_[0]" }
 
 sub in_path {
     for my $name (@_) {
@@ -210,7 +211,9 @@ sub troubleshooting {
     my $access = $site->as_if(Apps::slurp($site->dir . '/logs/download.log')) =~ s/ \d\.\d{3} / 0.000 /gr;
     my ($shown) = $text =~ /^```access\n(.*?)^```/ms;
     like($access, qr/^\Q$_\E$/m, "the access log: $_") for split /\n/, $shown =~ s/ \d\.\d{3} / 0.000 /gr;
-    # a format that is shown is the one of the test
+    # what it shows of nginx is run with another page, and the format with this
+    my $pages = join '', map { slurp($_) } glob 'docs/frameworks/*.md';
+    like($pages, qr/^\Q$_\E/m, 'its nginx is run') for map { $_->[1] } grep { $_->[0] eq 'nginx' } Page::blocks($text);
     my ($format) = $text =~ /^    (log_format download .*?;)$/ms;
     my $flat = sub { $_[0] =~ s/\s+/ /gr };
     like($flat->($site->text), qr/\Q@{[$flat->($format)]}\E/, 'the format is this one');
@@ -334,7 +337,7 @@ sub migration {
 sub secure_link {
     my ($uri, %how) = @_;
     my $expires = $how{expires} // time + 99;
-    return "$uri?md5=" . Digest::MD5::md5_base64("$expires${uri}127.0.0.1 $key") =~ tr{+/}{-_}r . "&expires=$expires";
+    return "$uri?md5=" . md5_base64("$expires${uri}127.0.0.1 $key") =~ tr{+/}{-_}r . "&expires=$expires";
 }
 
 # The apps that come from something else. What is asked for as a number is the status.

@@ -66,7 +66,7 @@ sub text {
         q(    log_format page '$request_method $request_uri $status $download_grant $download_failure';),
         $parts->{http}, 'server {', '    access_log logs/access.log page;', $parts->{server},
         @{$parts->{locations}}{sort keys %{$parts->{locations}}}, '}', '}', '';
-    copy('/etc/nginx/fastcgi_params', "$self->{dir}/fastcgi_params") if $text =~ /fastcgi_params/;
+    copy(fastcgi_params(), "$self->{dir}/fastcgi_params") if $text =~ /fastcgi_params/;
     my $index = Apps::app('pages/symfony_site.php');
     return $text =~ s{ /srv/app/public/index\.php}{ $index}gr;
 }
@@ -146,6 +146,9 @@ sub shell {
     local $/;
     return (<$out> // '') =~ s{127\.0\.0\.1:$self->{port}\b}{127.0.0.1:8080}gr;
 }
+
+# nginx's own, where there is one.
+sub fastcgi_params { (grep { -e } '/etc/nginx/fastcgi_params', glob 'target/nginx/*/src/conf/fastcgi_params')[0] }
 
 sub report { $report }
 
