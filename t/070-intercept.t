@@ -2,7 +2,7 @@
 # Responses of ordinary proxied locations that refer to a file, by X-Accel-Redirect, X-Sendfile
 # or one of their kin: the client gets the file, and all else that the app said.
 #
-# `story` is Perl that runs before the request of the block. `says` starts the app behind
+# `story` is Perl that runs before the request of the block. `says_app` starts the app behind
 # http://app with its answers, by the last part of the path that it is asked for: header lines
 # in one string (200, no body), [status, body, header lines ...], or a sub that gets the request
 # and the connection. `got` checks a response: status, body (or undef), and header fields: 'Name:
@@ -72,7 +72,7 @@ END
 
 # --- the app -------------------------------------------------------------------
 
-sub says {
+sub says_app {
     our %says = @_;
     stop($app) if $app;
     $app = app(app => \&app_answers);
@@ -185,7 +185,7 @@ __DATA__
 
 === each convention
 --- story
-says(
+says_app(
     rule => 'X-Accel-Redirect: /protected/ten.txt', path => 'X-Accel-Redirect: /app/media/sub/deep.txt',
     inner => 'X-Accel-Redirect: /inner/ten.txt', args => 'X-Accel-Redirect: /args?a=%20b&c=?d', named => 'X-Accel-Redirect: @named',
     sendfile => 'X-Sendfile: /app/media/ten.txt', lower => 'x-sendfile: /app/media/ten.txt', lighttpd => 'X-LIGHTTPD-send-file: /app/media/ten.txt',
@@ -209,7 +209,7 @@ got('HEAD stays HEAD', fetch('HEAD /app/args'), 200, '', 'Content-Length: ' . le
 
 === a POST that is answered by a file; what it leads to is asked by GET
 --- story
-says(rule => 'X-Accel-Redirect: /protected/ten.txt', args => 'X-Accel-Redirect: /args', named => 'X-Accel-Redirect: @named', sendfile => 'X-Sendfile: /app/media/ten.txt');
+says_app(rule => 'X-Accel-Redirect: /protected/ten.txt', args => 'X-Accel-Redirect: /args', named => 'X-Accel-Redirect: @named', sendfile => 'X-Sendfile: /app/media/ten.txt');
 for my $method (qw(POST PUT DELETE)) {
     for my $case (['rule', $ten], ['sendfile', $ten], ['args', 'GET /args '], ['named', 'named GET /app/named']) {
         my $s = dial();
@@ -230,7 +230,7 @@ for my $method (qw(POST PUT DELETE)) {
 --- config
 location /unbuffered/ { download_intercept all; proxy_pass http://app; proxy_request_buffering off; }
 --- story
-says(sendfile => 'X-Sendfile: /app/media/ten.txt', inner => 'X-Accel-Redirect: /inner/ten.txt', missing => 'X-Sendfile: /app/media/missing');
+says_app(sendfile => 'X-Sendfile: /app/media/ten.txt', inner => 'X-Accel-Redirect: /inner/ten.txt', missing => 'X-Sendfile: /app/media/missing');
 my $body = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n" x 3;
 for my $where (qw(app unbuffered)) {
     for my $name (qw(sendfile inner missing)) {
@@ -259,7 +259,7 @@ alive('after');
 put_file("files/tmp/$_", $ten) for qw(get head part kept denied);
 put_file('files/tmp/large', $large);
 symlink 'kept', servroot() . '/html/files/tmp/link';
-says((map { $_ => "X-Sendfile-Temporary: /app/media/tmp/$_" } qw(get head part large link missing)),
+says_app((map { $_ => "X-Sendfile-Temporary: /app/media/tmp/$_" } qw(get head part large link missing)),
     denied => [403, 'no', 'X-Sendfile-Temporary: /app/media/tmp/denied'], outside => 'X-Sendfile-Temporary: /app/media/../secret.txt',
     no_rule => 'X-Sendfile-Temporary: ' . servroot() . '/html/secret.txt', directory => 'X-Sendfile-Temporary: /app/media/tmp');
 my $there = sub { -e servroot() . "/html/$_[0]" ? 1 : 0 };
@@ -289,7 +289,7 @@ location /filecache/ { download_intercept all; proxy_pass http://app; open_file_
 put_file('files/tmp/one', 'first');
 put_file('files/tmp/two', 'two');
 symlink 'tmp', servroot() . '/html/files/by-link';
-says(one => 'X-Sendfile-Temporary: /app/media/tmp/one', two => 'X-Sendfile-Temporary: /app/linked/by-link/two');
+says_app(one => 'X-Sendfile-Temporary: /app/media/tmp/one', two => 'X-Sendfile-Temporary: /app/linked/by-link/two');
 got('first', fetch('/filecache/one'), 200, 'first');
 ok(wait_for { !-e servroot() . '/html/files/tmp/one' }, 'gone');
 put_file('files/tmp/one', 'second');
@@ -306,7 +306,7 @@ ok(wait_for { !-e servroot() . '/html/files/tmp/two' }, 'by a link: gone');
 location /limited/ { download_intercept all; proxy_pass http://app; limit_rate 20k; }
 --- story
 put_file('files/tmp/large', $large);
-says(large => 'X-Sendfile-Temporary: /app/media/tmp/large');
+says_app(large => 'X-Sendfile-Temporary: /app/media/tmp/large');
 my $before = do { alive('before'); descriptors() };
 reset_of(amid('/limited/large'));
 ok(wait_for { !-e servroot() . '/html/files/tmp/large' }, 'gone');
@@ -318,7 +318,7 @@ no_descriptor_more($before, 'after');
 --- story
 put_file('files/a, b.txt', 'comma');
 my $m = '/app/media';
-says(
+says_app(
     one => "X-Sendfile2: $m/ten.txt 0-4", whole => "X-Sendfile2: $m/ten.txt 0-", two => "X-Sendfile2: $m/ten.txt 0-1, $m/ten.txt 8-",
     three => "X-Sendfile2: $m/sub/deep.txt 1-2,$m/ten.txt 9-9 , /app/other/o.txt 0-", comma => "X-Sendfile2: $m/a%2c%20b.txt 0-", space => "X-Sendfile2: $m/a%2c b.txt 1-",
     last => "X-Sendfile2: $m/ten.txt 9-9", beyond => "X-Sendfile2: $m/ten.txt 5-10", far => "X-Sendfile2: $m/ten.txt 11-", second => "X-Sendfile2: $m/ten.txt 0-4, $m/ten.txt 0-99",
@@ -339,7 +339,7 @@ alive('after');
 === X-Sendfile2: empty parts
 --- story
 my $m = '/app/media';
-says(empty => "X-Sendfile2: $m/empty.txt 0-", end => "X-Sendfile2: $m/ten.txt 10-", amid => "X-Sendfile2: $m/ten.txt 0-1, $m/empty.txt 0-, $m/ten.txt 2-3", last => "X-Sendfile2: $m/ten.txt 0-1, $m/empty.txt 0-",
+says_app(empty => "X-Sendfile2: $m/empty.txt 0-", end => "X-Sendfile2: $m/ten.txt 10-", amid => "X-Sendfile2: $m/ten.txt 0-1, $m/empty.txt 0-, $m/ten.txt 2-3", last => "X-Sendfile2: $m/ten.txt 0-1, $m/empty.txt 0-",
     first => "X-Sendfile2: $m/empty.txt 0-, $m/ten.txt 0-1", none => "X-Sendfile2: $m/empty.txt 0-, $m/empty.txt 0-");
 my %want = (empty => '', end => '', amid => '0123', last => '01', first => '01', none => '');
 got($_, fetch("/app/$_"), 200, $want{$_}, 'Content-Length: ' . length $want{$_}) for sort keys %want;
@@ -352,7 +352,7 @@ alive('after');
 location /limited/ { download_intercept all; proxy_pass http://app; sendfile on; limit_rate 10m; }
 --- story
 my $m = '/app/media';
-says(two => "X-Sendfile2: $m/ten.txt 0-4, $m/ten.txt 0-4\nETag: \"two\"", large => "X-Sendfile2: $m/large.txt 0-, $m/large.txt 0-");
+says_app(two => "X-Sendfile2: $m/ten.txt 0-4, $m/ten.txt 0-4\nETag: \"two\"", large => "X-Sendfile2: $m/large.txt 0-, $m/large.txt 0-");
 for my $case (['0-3', '0123', '0-3'], ['3-6', '3401', '3-6'], ['-2', '34', '8-9'], ['5-5', '0', '5-5'], ['0-', '0123401234', '0-9']) {
     got($case->[0], fetch('/app/two', "Range: bytes=$case->[0]"), 206, $case->[1], "Content-Range: bytes $case->[2]/10");
 }
@@ -379,7 +379,7 @@ download_intercept x-sendfile;
 location /inherited/ { proxy_pass http://app; location /inherited/off/ { download_intercept off; proxy_pass http://app; } location /inherited/nested/ { proxy_pass http://app; } }
 location /if/ { proxy_pass http://app; if ($arg_off) { proxy_pass http://app; } }
 --- story
-says(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt', 'X-Own: 1', 'ETag: "own"']);
+says_app(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt', 'X-Own: 1', 'ETag: "own"']);
 got($_, fetch("$_/sendfile"), 200, $ten) for '/inherited', '/inherited/nested', '/if';
 got('in if', fetch('/if/sendfile?off=1'), 200, $ten);
 for my $where ('/inherited/off', '/off') {
@@ -395,7 +395,7 @@ got('all', fetch('/app/inner'), 200, $ten, 'X-Own: 1', 'ETag: "own"');
 
 === only what is enabled is taken
 --- story
-says((map { my ($name, $value) = @$_; lc $name => [200, 'stand-in', "$name: $value"] } ['X-Sendfile', '/app/media/ten.txt'], ['X-Sendfile-Temporary', '/app/media/ten.txt'],
+says_app((map { my ($name, $value) = @$_; lc $name => [200, 'stand-in', "$name: $value"] } ['X-Sendfile', '/app/media/ten.txt'], ['X-Sendfile-Temporary', '/app/media/ten.txt'],
     ['X-Sendfile2', '/app/media/ten.txt 0-'], ['X-LIGHTTPD-send-file', '/app/media/ten.txt'], ['X-Accel-Redirect', '/protected/ten.txt']), named => 'X-Accel-Redirect: @named', plain => [200, 'plain', 'X-Own: 1']);
 got("x-accel-redirect: $_", fetch("/accel/$_"), 200, 'stand-in') for qw(x-sendfile x-sendfile-temporary x-sendfile2 x-lighttpd-send-file);
 got('x-accel-redirect: its own', fetch('/accel/x-accel-redirect'), 200, $ten);
@@ -424,7 +424,7 @@ for my $status (@statuses) {
         $answers{"$kind$status"} = sub { answer(@$said) =~ s/Content-Length: 0\r\n//r };
     }
 }
-says(%answers);
+says_app(%answers);
 for my $status (@statuses) {
     for my $kind (qw(s a i)) {
         my $body = $status =~ /^(?:204|304)$/ ? undef : "body $status";
@@ -438,7 +438,7 @@ for my $status (@statuses) {
 --- config
 location /passed/ { download_intercept all; proxy_pass http://app; proxy_pass_header X-Accel-Redirect; proxy_pass_header X-Accel-Expires; proxy_pass_header X-Accel-Limit-Rate; }
 --- story
-says(plain => [200, 'plain', 'X-Accel-Expires: 0', 'X-Accel-Buffering: no', 'X-Sendfile-Type: x', 'X-Accel-Mapping: /a=/b'], denied => [403, 'no', 'X-Accel-Redirect: /protected/ten.txt', 'X-Accel-Expires: 5'],
+says_app(plain => [200, 'plain', 'X-Accel-Expires: 0', 'X-Accel-Buffering: no', 'X-Sendfile-Type: x', 'X-Accel-Mapping: /a=/b'], denied => [403, 'no', 'X-Accel-Redirect: /protected/ten.txt', 'X-Accel-Expires: 5'],
     rule => "X-Accel-Redirect: /protected/ten.txt\nX-Accel-Expires: 1\nX-Accel-Buffering: no", inner => "X-Accel-Redirect: /inner/ten.txt\nX-Accel-Expires: 1\nX-Sendfile-Type: x");
 got('plain', fetch('/passed/plain'), 200, 'plain');
 got('denied', fetch('/passed/denied'), 403, 'no');
@@ -449,7 +449,7 @@ got($_, fetch("/passed/$_"), 200, $ten) for qw(rule inner);
 === 206 of the app: its range of a body that it did not send is set aside
 --- story
 my @said = (206, 'x', 'Content-Range: bytes 0-0/999', 'Accept-Ranges: bytes');
-says(sendfile => [@said, 'X-Sendfile: /app/media/ten.txt'], inner => [@said, 'X-Accel-Redirect: /inner/ten.txt'], rule => [@said, 'X-Accel-Redirect: /protected/ten.txt']);
+says_app(sendfile => [@said, 'X-Sendfile: /app/media/ten.txt'], inner => [@said, 'X-Accel-Redirect: /inner/ten.txt'], rule => [@said, 'X-Accel-Redirect: /protected/ten.txt']);
 for my $name (qw(sendfile inner rule)) {
     got("$name: no range asked for", fetch("/app/$name"), 200, $ten, '! Content-Range', 'Content-Length: 10', 'Accept-Ranges: bytes');
     got("$name: a range", fetch("/app/$name", 'Range: bytes=2-4'), 206, '234', 'Content-Range: bytes 2-4/10', 'Content-Length: 3');
@@ -467,7 +467,7 @@ my @fields = ("Content-Security-Policy: default-src 'none'; sandbox", 'X-Content
     'Content-Language: de', 'Strict-Transport-Security: max-age=1', 'Accept-Ranges: bytes', 'X-Empty: ');
 my @want = grep { !/^(Set-Cookie|X-Empty)/ } @fields;
 my @ours = ('Content-Type: application/x-target', 'ETag: "target"', 'Last-Modified: Sun, 31 Dec 2023 00:00:00 GMT', 'Content-Disposition: inline', 'Set-Cookie: c=3', 'Cache-Control: public', 'Vary: Accept', 'X-Target: 1');
-says((map { my ($name, $line) = @$_; $name => [200, 'stand-in', $line, @fields, 'Connection: x-hop', 'Keep-Alive: timeout=5', 'X-Accel-Expires: 3'] } ['sendfile', 'X-Sendfile: /app/media/ten.txt'], ['rule', 'X-Accel-Redirect: /protected/ten.txt'],
+says_app((map { my ($name, $line) = @$_; $name => [200, 'stand-in', $line, @fields, 'Connection: x-hop', 'Keep-Alive: timeout=5', 'X-Accel-Expires: 3'] } ['sendfile', 'X-Sendfile: /app/media/ten.txt'], ['rule', 'X-Accel-Redirect: /protected/ten.txt'],
     ['inner', 'X-Accel-Redirect: /inner/ten.txt'], ['parts', 'X-Sendfile2: /app/media/ten.txt 0-'], ['within', 'X-Sendfile: /app/within/ten.txt'], ['proxied', 'X-Accel-Redirect: /hop/target'], ['named', 'X-Accel-Redirect: @named']),
     target => [200, $ten, @ours]);
 for my $name (qw(sendfile rule inner parts within proxied named)) {
@@ -488,7 +488,7 @@ is(field($r, 'Date') =~ tr/|//, 0, 'Date once');
 --- config
 location /expires/ { download_intercept all; proxy_pass http://app; expires 1h; }
 --- story
-says(txt => [200, 'x', 'X-Sendfile: /app/media/ten.txt'], pdf => 'X-Sendfile: /app/media/report.pdf', gz => 'X-Sendfile: /app/media/archive.tar.gz', typed => "X-Sendfile: /app/media/report.pdf\nContent-Type: text/html; charset=utf-8",
+says_app(txt => [200, 'x', 'X-Sendfile: /app/media/ten.txt'], pdf => 'X-Sendfile: /app/media/report.pdf', gz => 'X-Sendfile: /app/media/archive.tar.gz', typed => "X-Sendfile: /app/media/report.pdf\nContent-Type: text/html; charset=utf-8",
     inner => 'X-Accel-Redirect: /inner/ten.txt', weak => "X-Sendfile: /app/media/ten.txt\nETag: W/\"a\"", bad => "X-Sendfile: /app/media/ten.txt\nETag: unquoted");
 got('text', fetch('/app/txt'), 200, $ten, 'Content-Type: text/plain', 'ETag: "65937d25-a"', "Last-Modified: $date", 'Accept-Ranges: bytes', '! Content-Disposition', 'Content-Length: 10');
 got('pdf', fetch('/app/pdf'), 200, 'pdf', 'Content-Type: application/pdf');
@@ -503,7 +503,7 @@ got('expires', fetch('/expires/txt'), 200, $ten, 'Cache-Control: max-age=3600');
 
 === Content-Encoding: that of a body that was not sent goes, that of the file stays
 --- story
-says(standin => [200, "\x1f\x8b gzipped stand-in", 'Content-Encoding: gzip', 'X-Sendfile: /app/media/ten.txt'], archive => "Content-Encoding: gzip\nX-Sendfile: /app/media/archive.tar.gz",
+says_app(standin => [200, "\x1f\x8b gzipped stand-in", 'Content-Encoding: gzip', 'X-Sendfile: /app/media/ten.txt'], archive => "Content-Encoding: gzip\nX-Sendfile: /app/media/archive.tar.gz",
     accel => "Content-Encoding: gzip\nX-Accel-Redirect: /protected/archive.tar.gz", inner => [200, 'stand-in', 'Content-Encoding: gzip', 'X-Accel-Redirect: /inner/ten.txt'],
     chunked => sub { "HTTP/1.1 200 OK\r\nX-Sendfile: /app/media/ten.txt\r\nContent-Encoding: br\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" });
 got($_, fetch("/app/$_"), 200, $ten, '! Content-Encoding', 'Content-Length: 10', '! Transfer-Encoding') for qw(standin inner chunked);
@@ -514,7 +514,7 @@ got($_, fetch("/app/$_"), 200, 'gzipped', 'Content-Encoding: gzip', 'Content-Len
 === ranges and conditions: what the app says of the version counts
 --- story
 my $said = "ETag: \"app\"\nLast-Modified: Mon, 01 Jan 2024 00:00:00 GMT";
-says(sendfile => "X-Sendfile: /app/media/ten.txt\n$said", rule => "X-Accel-Redirect: /protected/ten.txt\n$said", inner => "X-Accel-Redirect: /inner/ten.txt\n$said", file => "X-Sendfile: /app/media/ten.txt");
+says_app(sendfile => "X-Sendfile: /app/media/ten.txt\n$said", rule => "X-Accel-Redirect: /protected/ten.txt\n$said", inner => "X-Accel-Redirect: /inner/ten.txt\n$said", file => "X-Sendfile: /app/media/ten.txt");
 for my $name (qw(sendfile rule inner)) {
     got("$name: range", fetch("/app/$name", 'Range: bytes=2-4'), 206, '234', 'Content-Range: bytes 2-4/10', 'ETag: "app"');
     got("$name: ranges", fetch("/app/$name", 'Range: bytes=0-0,-1'), 206, qr/bytes 0-0\/10.*bytes 9-9\/10/s);
@@ -555,7 +555,7 @@ for my $key (keys %names) {
     $answers{"p-$key"} = 'X-Sendfile2: /app/media/' . ($encoded =~ s/%20/ /gr) . ' 0-';
 }
 put_file('files/d/e.txt', 'in a folder');
-says(%answers, 's-folder' => 'X-Sendfile: /app/media/d%2Fe.txt', 'a-folder' => 'X-Accel-Redirect: /protected/d%2Fe.txt', 'a-twice' => 'X-Accel-Redirect: /protected/x%2520y.txt', 'bad' => 'X-Accel-Redirect: /protected/50%zz');
+says_app(%answers, 's-folder' => 'X-Sendfile: /app/media/d%2Fe.txt', 'a-folder' => 'X-Accel-Redirect: /protected/d%2Fe.txt', 'a-twice' => 'X-Accel-Redirect: /protected/x%2520y.txt', 'bad' => 'X-Accel-Redirect: /protected/50%zz');
 for my $key (sort keys %names) {
     my $want = "this is $key";
     got("X-Sendfile, $key", fetch("/app/s-$key"), 200, $want);
@@ -583,7 +583,7 @@ location /own/ { download_intercept all; proxy_pass http://app; download_rule /o
 location /root/ { download_intercept all; proxy_pass http://app; download_rule / other:sub; }
 location /first/ { download_intercept all; proxy_pass http://app; download_rule /a/b/ other:sub; download_rule /a files; }
 --- story
-says(sibling => 'X-Sendfile: /app/media-old/ten.txt', none => 'X-Sendfile: /app/mediaten.txt', prefix => 'X-Sendfile: /app/media/', bare => 'X-Sendfile: /app/media', other => 'X-Sendfile: /app/other/o.txt', above => 'X-Sendfile: /app/other/../o.txt',
+says_app(sibling => 'X-Sendfile: /app/media-old/ten.txt', none => 'X-Sendfile: /app/mediaten.txt', prefix => 'X-Sendfile: /app/media/', bare => 'X-Sendfile: /app/media', other => 'X-Sendfile: /app/other/o.txt', above => 'X-Sendfile: /app/other/../o.txt',
     only => 'X-Sendfile: /only/ten.txt', ours => 'X-Sendfile: /app/media/ten.txt', root => 'X-Sendfile: /o.txt', ab => 'X-Sendfile: /a/b/o.txt', a => 'X-Sendfile: /a/ten.txt', abc => 'X-Accel-Redirect: /a/bc', accel => 'X-Accel-Redirect: /protectedx/ten.txt');
 got($_, fetch("/app/$_"), 404, undef) for qw(sibling none prefix bare above only accel);
 log_has(qr/\[error\].*download intercept: no_rule: /, 'and the log says why');
@@ -614,7 +614,7 @@ my %accel = (missing => '/protected/missing', dotdot => '/protected/../secret.tx
     nul2 => '/protected/a%00b', inner_nul => '/inner/ten.txt%00', inner_dotdot => '/inner/../secret.txt', inner_encoded => '/inner/%2e%2e/secret.txt', inner_slash => '/inner/..%2fsecret.txt', inner_i => '/inner../secret.txt', empty => '', args => '?a=b', relative => 'ten.txt',
     directory => '/protected/sub', directory2 => '/protected/sub/', inner_directory => '/inner/sub', inner_directory2 => '/inner/sub/', inner_missing => '/inner/missing', no_location => '/nowhere/x', backslash => '/protected/..\\..\\secret.txt', url => 'http://127.0.0.1/x',
     trailing => '/protected/ten.txt/', crlf => '/protected/a%0d%0aX-Injected:%201', inner_crlf => '/inner/a%0d%0aX-Injected:%201', slashes => '//protected/ten.txtx', fragment => '/inner/ten.txt%23', just_slash => '/protected/', inner_root => '/inner/');
-says((map { ("s-$_" => [200, 'stand-in', "X-Sendfile: $sendfile{$_}", @lines], "t-$_" => [200, 'stand-in', "X-Sendfile-Temporary: $sendfile{$_}", @lines]) } keys %sendfile), map { ("a-$_" => [200, 'stand-in', "X-Accel-Redirect: $accel{$_}", @lines]) } keys %accel);
+says_app((map { ("s-$_" => [200, 'stand-in', "X-Sendfile: $sendfile{$_}", @lines], "t-$_" => [200, 'stand-in', "X-Sendfile-Temporary: $sendfile{$_}", @lines]) } keys %sendfile), map { ("a-$_" => [200, 'stand-in', "X-Accel-Redirect: $accel{$_}", @lines]) } keys %accel);
 my $plain = sub {
     my ($what, $r, $status) = @_;
     got($what, $r, $status, qr{^<html>.*</html>}s, (map { "! $_" } qw(Content-Disposition Cache-Control Expires Set-Cookie ETag Last-Modified X-Own Content-Encoding Location Link Vary Content-Language X-Injected Content-Range)), 'Content-Type: text/html');
@@ -646,7 +646,7 @@ location /gone/ { internal; proxy_pass http://unix:$TEST_NGINX_SERVER_ROOT/html/
 location /made/ { internal; return 404 "internal words"; }
 --- story
 my @lines = ('Content-Disposition: attachment', 'Set-Cookie: a=1', 'Cache-Control: max-age=9', 'X-Own: 1');
-says(map { my ($name, $uri) = @$_; $name => [200, 'stand-in', "X-Accel-Redirect: $uri", @lines] } ['named', '@nobody'], ['denied', '/denied/x'], ['away', '/away/x'], ['broken', '/broken/x'], ['gone', '/gone/x'], ['made', '/made/x']);
+says_app(map { my ($name, $uri) = @$_; $name => [200, 'stand-in', "X-Accel-Redirect: $uri", @lines] } ['named', '@nobody'], ['denied', '/denied/x'], ['away', '/away/x'], ['broken', '/broken/x'], ['gone', '/gone/x'], ['made', '/made/x']);
 my @none = map { "! $_" } qw(Content-Disposition Set-Cookie Cache-Control X-Own Location);
 got('named', fetch('/app/named'), 502, undef, @none);
 got('denied', fetch('/app/denied'), 404, undef, @none);
@@ -666,7 +666,7 @@ alive('after');
 === more than one reference
 --- story
 my ($s, $a, $t) = ('X-Sendfile: /app/media/ten.txt', 'X-Accel-Redirect: /protected/ten.txt', 'X-Sendfile-Temporary: /app/media/ten.txt');
-says(both => "$s\n$a\nSet-Cookie: a=1", twice => "$s\n$s", twice_accel => "$a\n$a", temporary => "$s\n$t", two => "$a\nX-Sendfile2: /app/media/ten.txt 0-", lighttpd => "$s\nX-LIGHTTPD-send-file: /app/media/large.txt",
+says_app(both => "$s\n$a\nSet-Cookie: a=1", twice => "$s\n$s", twice_accel => "$a\n$a", temporary => "$s\n$t", two => "$a\nX-Sendfile2: /app/media/ten.txt 0-", lighttpd => "$s\nX-LIGHTTPD-send-file: /app/media/large.txt",
     empty => "$s\nX-Accel-Redirect: ", denied => [403, 'no', $s, $a]);
 got($_, fetch("/app/$_"), 502, undef, '! Set-Cookie') for qw(both twice twice_accel temporary two lighttpd empty);
 got('denied', fetch('/app/denied'), 403, 'no');
@@ -685,7 +685,7 @@ my ($policy, $deep) = ('x' x 6000, '');
 $deep .= 'd' x 100 . '/' for 1 .. 30;
 put_file("files/${deep}file.txt", 'far down');
 my $args = 'a' x 7000;
-says(policy => "X-Sendfile: /app/media/ten.txt\nContent-Security-Policy: $policy", long => 'X-Sendfile: /app/media/' . 'a/' x 3500 . 'x', accel => 'X-Accel-Redirect: /protected/' . 'a' x 7000, args => "X-Accel-Redirect: /args?$args",
+says_app(policy => "X-Sendfile: /app/media/ten.txt\nContent-Security-Policy: $policy", long => 'X-Sendfile: /app/media/' . 'a/' x 3500 . 'x', accel => 'X-Accel-Redirect: /protected/' . 'a' x 7000, args => "X-Accel-Redirect: /args?$args",
     deep => "X-Sendfile: /app/media/${deep}file.txt", many => join("\n", 'X-Sendfile: /app/media/ten.txt', map { "X-Own-$_: $_" } 1 .. 500), parts => 'X-Sendfile2: ' . join ',', ('/app/media/ten.txt 0-1') x 800);
 got('policy', fetch('/large/policy'), 200, $ten, "Content-Security-Policy: $policy");
 got($_, fetch("/large/$_"), 404, undef) for qw(long accel);
@@ -704,7 +704,7 @@ location /limited/ { download_intercept all; proxy_pass http://app; limit_rate 1
 --- story
 put_file('files/page.txt', 'x' x 5000);
 my $s = 'X-Sendfile: /app/media/page.txt';
-says((map { my ($name, $value) = @$_; $name => "$s\nX-Accel-Limit-Rate: $value", "i-$name" => "X-Accel-Redirect: /inner/page.txt\nX-Accel-Limit-Rate: $value" } ['off', 'off'], ['zero', 0], ['number', 2500], ['fast', 100000000], ['junk', 'fast'], ['minus', -1], ['large', '99999999999999999999999']),
+says_app((map { my ($name, $value) = @$_; $name => "$s\nX-Accel-Limit-Rate: $value", "i-$name" => "X-Accel-Redirect: /inner/page.txt\nX-Accel-Limit-Rate: $value" } ['off', 'off'], ['zero', 0], ['number', 2500], ['fast', 100000000], ['junk', 'fast'], ['minus', -1], ['large', '99999999999999999999999']),
     charset => "$s\nX-Accel-Charset: koi8-r", over => "$s\nContent-Type: text/html; charset=utf-8\nX-Accel-Charset: koi8-r", charset_off => "$s\nContent-Type: text/html; charset=utf-8\nX-Accel-Charset: off", bad => "$s\nX-Accel-Charset: a b");
 my $time = sub { my $start = time; got($_[0], fetch($_[0]), 200, 'x' x 5000); time - $start };
 cmp_ok($time->("/app/$_"), '<', 0.7, "$_: no limit") for qw(off zero fast junk minus large i-off i-zero i-fast);
@@ -725,7 +725,7 @@ location /typed/ { download_intercept all; proxy_pass http://app; proxy_set_head
 location /subrequest/ { download_intercept all; auth_request /auth; proxy_pass http://app; }
 location = /auth { internal; download_intercept all; proxy_pass http://app/echo_note; proxy_pass_request_body off; proxy_set_header Content-Length ""; }
 --- story
-says(echo => sub { answer(200, shift) }, echo_note => sub { note(split /\r\n/, shift); answer(200, '') });
+says_app(echo => sub { answer(200, shift) }, echo_note => sub { note(split /\r\n/, shift); answer(200, '') });
 my @from_client = ('X-Accel-Mapping: /=/etc/', 'X_Accel_Mapping: /=/etc/', 'x-accel-mapping: y', 'X-Sendfile-Type: X-Sendfile', 'X_Sendfile_Type: a', 'X-Accel-Redirect: /etc', 'X-Sendfile: x', 'X-LIGHTTPD-send-file: x', 'X-Accel_Mapping: z', 'X-Fine: 1', 'Range: bytes=0-');
 my $r = fetch('/app/echo', @from_client);
 unlike($r->{body}, qr/^x[-_](accel|sendfile|lighttpd)/mi, 'none of it reaches the app');
@@ -751,7 +751,7 @@ location /asked-only/ { download_intercept off; download object /_ask$uri; }
 my @lines = ('X-Own: 1', 'ETag: "app"', 'Cache-Control: no-store', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'Content-Type: text/html; charset=utf-8', 'Content-Disposition: attachment; filename="n"');
 my $grant = '{"file":{"storage":"files","path":"ten.txt"}}';
 put_file('files/tmp/x', $ten);
-says((map { my ($name, $line) = @$_; $name => [200, 'stand-in', $line, @lines] } ['sendfile', 'X-Sendfile: /app/media/ten.txt'], ['rule', 'X-Accel-Redirect: /protected/ten.txt'], ['inner', 'X-Accel-Redirect: /inner/ten.txt'], ['parts', 'X-Sendfile2: /app/media/ten.txt 0-'],
+says_app((map { my ($name, $line) = @$_; $name => [200, 'stand-in', $line, @lines] } ['sendfile', 'X-Sendfile: /app/media/ten.txt'], ['rule', 'X-Accel-Redirect: /protected/ten.txt'], ['inner', 'X-Accel-Redirect: /inner/ten.txt'], ['parts', 'X-Sendfile2: /app/media/ten.txt 0-'],
     ['missing', 'X-Sendfile: /app/media/missing'], ['passwd', 'X-Sendfile: /etc/passwd'], ['inner_missing', 'X-Accel-Redirect: /inner/missing'], ['temporary', 'X-Sendfile-Temporary: /app/media/tmp/x'], ['dotdot', 'X-Accel-Redirect: /protected/../x']), named => [200, '', 'X-Accel-Redirect: @named', @lines],
     both => "X-Sendfile: /app/media/ten.txt\nX-Accel-Redirect: /protected/ten.txt", denied => [403, 'no', 'X-Sendfile: /app/media/ten.txt', 'X-Own: 1'], grant => [200, $grant, 'Content-Type: application/json', 'X-Own: 1'], neither => [200, 'stand-in'],
     with => [200, $grant, 'Content-Type: application/json', 'X-Sendfile: /app/media/sub/deep.txt'], partial => [206, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], status => [204, '', 'X-Sendfile: /app/media/ten.txt']);
@@ -787,7 +787,7 @@ location /one/ { download_intercept all; proxy_pass http://app; }
 location /seen/ { internal; alias $TEST_NGINX_SERVER_ROOT/html/files/; }
 --- story
 my $files = servroot() . '/html/files';
-says(sendfile => 'X-Sendfile: /app/media/ten.txt', rule => 'X-Accel-Redirect: /protected/sub/deep.txt', inner => 'X-Accel-Redirect: /seen/ten.txt', missing => 'X-Sendfile: /app/media/missing', none => 'X-Sendfile: /nowhere', plain => [200, 'plain'],
+says_app(sendfile => 'X-Sendfile: /app/media/ten.txt', rule => 'X-Accel-Redirect: /protected/sub/deep.txt', inner => 'X-Accel-Redirect: /seen/ten.txt', missing => 'X-Sendfile: /app/media/missing', none => 'X-Sendfile: /nowhere', plain => [200, 'plain'],
     parts => 'X-Sendfile2: /app/media/ten.txt 0-3', both => "X-Sendfile: /a\nX-Accel-Redirect: /a", denied => [403, 'no', 'X-Sendfile: /app/media/ten.txt'], inner_missing => 'X-Accel-Redirect: /seen/missing');
 my $seen = sub { field(fetch("/one/$_[0]"), 'X-Seen') };
 is($seen->('sendfile'), "intercept|path|files|$files/ten.txt|ten.txt|asked|", 'X-Sendfile');
@@ -815,7 +815,7 @@ location /page/ { download_intercept all; proxy_pass http://app; error_page 404 
 location /errors/ { download_intercept all; proxy_pass http://app; proxy_intercept_errors on; error_page 403 404 =200 /sorry.html; error_page 500 = /sorry.html; }
 location = /sorry.html { return 200 sorry; }
 --- story
-says(missing => "X-Sendfile: /app/media/missing\nX-Own: 1\nSet-Cookie: a=1", inner => "X-Accel-Redirect: /inner/missing\nX-Own: 1", both => "X-Sendfile: /a\nX-Accel-Redirect: /b", none => "X-Sendfile: /nowhere",
+says_app(missing => "X-Sendfile: /app/media/missing\nX-Own: 1\nSet-Cookie: a=1", inner => "X-Accel-Redirect: /inner/missing\nX-Own: 1", both => "X-Sendfile: /a\nX-Accel-Redirect: /b", none => "X-Sendfile: /nowhere",
     denied => [403, 'no', 'X-Sendfile: /app/media/ten.txt', 'X-Own: 1'], denied_accel => [403, 'no', 'X-Accel-Redirect: /protected/ten.txt', 'X-Own: 1'], absent => [404, 'no', 'X-Accel-Redirect: /inner/ten.txt'], broken => [500, 'no', 'X-Sendfile: /app/media/ten.txt'], good => 'X-Sendfile: /app/media/ten.txt');
 got("$_: a page", fetch("/page/$_"), 404, 'sorry', '! X-Own', '! Set-Cookie') for qw(missing none);
 got('by a location: that one has no error_page', fetch('/page/inner'), 404, undef, '! X-Own');
@@ -837,7 +837,7 @@ location @sorry { return 200 "named sorry"; }
 --- story
 put_file('files/sub/sorry.txt', 'static sorry');
 for my $line ('X-Sendfile: /app/media/ten.txt', 'X-Accel-Redirect: /protected/ten.txt', 'X-Accel-Redirect: /inner/ten.txt') {
-    says(denied => [403, 'no', $line, 'X-Own: 1'], absent => [404, 'no', $line], broken => [500, 'no', $line], gateway => [502, 'no', $line], missing => "X-Sendfile: /app/media/missing\nX-Own: 1");
+    says_app(denied => [403, 'no', $line, 'X-Own: 1'], absent => [404, 'no', $line], broken => [500, 'no', $line], gateway => [502, 'no', $line], missing => "X-Sendfile: /app/media/missing\nX-Own: 1");
     got("$line, $_->[0]", fetch("/errors/$_->[0]"), 200, $_->[1], '! X-Own') for ['denied', 'sorry'], ['absent', 'sorry'], ['broken', 'static sorry'], ['gateway', 'named sorry'];
     got("$line, missing", fetch('/ended/missing'), 200, 'sorry', '! X-Own');
 }
@@ -850,7 +850,7 @@ alive('after');
 download_intercept x-sendfile;
 location /native/ { proxy_pass http://app; }
 --- story
-says(inner => "X-Accel-Redirect: /inner/ten.txt\nX-Own: 1", both => "X-Accel-Redirect: /inner/ten.txt\nX-Sendfile: /app/media/sub/deep.txt");
+says_app(inner => "X-Accel-Redirect: /inner/ten.txt\nX-Own: 1", both => "X-Accel-Redirect: /inner/ten.txt\nX-Sendfile: /app/media/sub/deep.txt");
 got('X-Accel-Redirect', fetch('/native/inner'), 200, $ten, '! X-Own');
 my $r = fetch('/native/both');
 unlike($r->{body}, qr/stand-in/, 'both');
@@ -860,7 +860,7 @@ alive('after');
 
 === a missing file does not cost the client its connection
 --- story
-says(missing => [200, 'x', 'X-Sendfile: /app/media/missing'], rule => [200, 'x', 'X-Accel-Redirect: /protected/missing'], inner => [200, 'x', 'X-Accel-Redirect: /inner/missing'], directory => [200, 'x', 'X-Accel-Redirect: /inner/sub'], both => "X-Sendfile: /a\nX-Accel-Redirect: /b", outside => 'X-Sendfile: /etc/passwd');
+says_app(missing => [200, 'x', 'X-Sendfile: /app/media/missing'], rule => [200, 'x', 'X-Accel-Redirect: /protected/missing'], inner => [200, 'x', 'X-Accel-Redirect: /inner/missing'], directory => [200, 'x', 'X-Accel-Redirect: /inner/sub'], both => "X-Sendfile: /a\nX-Accel-Redirect: /b", outside => 'X-Sendfile: /etc/passwd');
 for my $name (qw(missing rule both outside inner directory)) {
     my $s = dial();
     send_to($s, GET("/app/$name", 'Connection: keep-alive'));
@@ -880,7 +880,7 @@ location @instead { download_intercept all; rewrite ^ /x/instead break; proxy_pa
 location /named2/ { download_intercept all; proxy_pass http://app; error_page 404 = @again; }
 location @again { download_intercept all; rewrite ^ /x/good break; proxy_pass http://app; }
 --- story
-says(missing => "X-Sendfile: /app/media/missing\nX-Own: 1", instead => [200, 'instead', 'X-Instead: 1'], good => 'X-Sendfile: /app/media/ten.txt');
+says_app(missing => "X-Sendfile: /app/media/missing\nX-Own: 1", instead => [200, 'instead', 'X-Instead: 1'], good => 'X-Sendfile: /app/media/ten.txt');
 got('a response', fetch('/named/missing'), 200, 'instead', 'X-Instead: 1', '! X-Own');
 got('a response that refers to a file', fetch('/named2/missing'), 200, $ten, '! X-Own');
 alive('after');
@@ -893,7 +893,7 @@ location /hop/ { internal; download_intercept all; proxy_pass http://app/; }
 location /plain-hop/ { internal; proxy_pass http://app/; }
 location /circle/ { download_intercept all; proxy_pass http://app; }
 --- story
-says(start => "X-Accel-Redirect: /hop/second\nX-Own: 1\nContent-Disposition: attachment", second => "X-Accel-Redirect: /inner/ten.txt\nX-Second: 1\nContent-Disposition: inline", to_sendfile => 'X-Accel-Redirect: /hop/sendfile', sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt', 'X-Second: 1'],
+says_app(start => "X-Accel-Redirect: /hop/second\nX-Own: 1\nContent-Disposition: attachment", second => "X-Accel-Redirect: /inner/ten.txt\nX-Second: 1\nContent-Disposition: inline", to_sendfile => 'X-Accel-Redirect: /hop/sendfile', sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt', 'X-Second: 1'],
     to_rule => 'X-Accel-Redirect: /hop/rule', rule => [200, 'stand-in', 'X-Accel-Redirect: /protected/ten.txt'], to_missing => 'X-Accel-Redirect: /hop/missing', missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'], to_plain => 'X-Accel-Redirect: /plain-hop/second',
     circle => 'X-Accel-Redirect: /circle/circle', to_denied => 'X-Accel-Redirect: /hop/denied', denied => [403, 'no', 'X-Sendfile: /app/media/ten.txt']);
 got('X-Accel-Redirect, X-Accel-Redirect', fetch('/app/start'), 200, $ten, 'X-Own: 1', 'Content-Disposition: attachment');
@@ -925,7 +925,7 @@ my $endless = sub {
         return undef;
     };
 };
-says(endless => $endless->('X-Sendfile: /app/media/ten.txt'), gigabyte => $endless->("Content-Length: 1073741824\r\nX-Sendfile: /app/media/large.txt"), accel => $endless->('X-Accel-Redirect: /inner/ten.txt'), missing => $endless->('X-Sendfile: /app/media/missing'));
+says_app(endless => $endless->('X-Sendfile: /app/media/ten.txt'), gigabyte => $endless->("Content-Length: 1073741824\r\nX-Sendfile: /app/media/large.txt"), accel => $endless->('X-Accel-Redirect: /inner/ten.txt'), missing => $endless->('X-Sendfile: /app/media/missing'));
 fetch('/app/endless');
 my ($before, $memory) = (descriptors(), memory());
 for my $where (qw(app unbuffered)) {
@@ -946,7 +946,7 @@ cmp_ok(memory() - $memory, '<', 4000, 'memory stays as it was') or diag(memory()
 === an app that closes early
 --- story
 my $cut = sub { my @data = @_; sub { send_to($_[1], $_) for @data; undef } };
-says(head => $cut->("HTTP/1.1 200 OK\r\nX-Sendfile: /app/media/ten.txt\r\n"), line => $cut->("HTTP/1.1 200 OK\r\nX-Sendfile: /app/med"), nothing => $cut->(''), body => $cut->("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Sendfile: /app/media/ten.txt\r\n\r\nstand"),
+says_app(head => $cut->("HTTP/1.1 200 OK\r\nX-Sendfile: /app/media/ten.txt\r\n"), line => $cut->("HTTP/1.1 200 OK\r\nX-Sendfile: /app/med"), nothing => $cut->(''), body => $cut->("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Sendfile: /app/media/ten.txt\r\n\r\nstand"),
     chunked => $cut->("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Sendfile: /app/media/ten.txt\r\n\r\n64\r\nstand"), close => $cut->("HTTP/1.1 200 OK\r\nConnection: close\r\nX-Sendfile: /app/media/ten.txt\r\n\r\n"), surplus => $cut->("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Sendfile: /app/media/ten.txt\r\n\r\nstand-in and more"),
     junk => $cut->("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Sendfile: /app/media/ten.txt\r\n\r\n\0\0\0HTTP/1.1 200 OK\r\n\r\n"), old => $cut->("HTTP/1.0 200 OK\r\nX-Sendfile: /app/media/ten.txt\r\n\r\nstand-in"), accel => $cut->("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Accel-Redirect: /inner/large.txt\r\n\r\nstand"),
     ok => 'X-Sendfile: /app/media/ten.txt');
@@ -961,7 +961,7 @@ alive('after');
 
 === connections to the app are kept where nothing is left on them
 --- story
-says(
+says_app(
     empty => 'X-Sendfile: /app/media/ten.txt', small => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt'], missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'], plain => [200, 'plain'],
     close => "X-Sendfile: /app/media/ten.txt\nConnection: close", large => [200, 'x' x 100_000, 'X-Sendfile: /app/media/ten.txt'],
     late => sub { my (undef, $c) = @_; send_to($c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Sendfile: /app/media/ten.txt\r\n\r\n"); sleep 0.1; send_to($c, 'stand'); return undef },
@@ -1005,7 +1005,7 @@ location /hidden/ { download_intercept all; proxy_pass http://app; proxy_hide_he
 location ~ ^/regex/(.*)$ { download_intercept all; proxy_pass http://app/$1; }
 --- story
 my $said = "ETag: \"app\"\nX-Own: 1\nSet-Cookie: a=1; Path=/";
-says(large => "X-Sendfile: /app/media/large.txt\n$said", inner => "X-Accel-Redirect: /inner/large.txt\n$said", rule => "X-Accel-Redirect: /protected/large.txt\n$said", parts => "X-Sendfile2: /app/media/large.txt 0-\n$said");
+says_app(large => "X-Sendfile: /app/media/large.txt\n$said", inner => "X-Accel-Redirect: /inner/large.txt\n$said", rule => "X-Accel-Redirect: /protected/large.txt\n$said", parts => "X-Sendfile2: /app/media/large.txt 0-\n$said");
 for my $where (qw(unbuffered gzip limited nosendfile onsendfile threads threads-sendfile directio filecache charset store rewritten variable hidden regex)) {
     for my $name (qw(large inner rule parts)) {
         got("$where/$name", fetch("/$where/$name"), 200, $large, 'ETag: "app"', $where eq 'hidden' ? ('! X-Own', 'Set-Cookie: a=1; Path=/x/') : ('X-Own: 1', 'Set-Cookie: a=1; Path=/'));
@@ -1033,7 +1033,7 @@ location /cached/ { download_intercept all; proxy_pass http://app; proxy_cache a
 location /before/ { download_intercept off; rewrite ^/before/(.*) /cached/$1 break; proxy_pass http://app; proxy_cache app; proxy_cache_valid any 1h; proxy_cache_key $uri; proxy_ignore_headers X-Accel-Redirect; }
 location /stale/ { download_intercept all; proxy_pass http://app; proxy_cache app; proxy_cache_valid any 1s; proxy_cache_key $uri; proxy_cache_background_update on; proxy_cache_use_stale updating; proxy_cache_revalidate on; }
 --- story
-says(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt', 'ETag: "a"'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt'], plain => [200, 'plain', 'ETag: "p"'], missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'],
+says_app(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt', 'ETag: "a"'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt'], plain => [200, 'plain', 'ETag: "p"'], missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'],
     old => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt', 'Set-Cookie2: x'], old_accel => [200, 'stand-in', 'X-Accel-Redirect: /protected/ten.txt']);
 for (1 .. 3) {
     got("$_ time: $_->[0]", fetch("/cached/$_->[0]"), @$_[1, 2]) for ['sendfile', 200, $ten], ['inner', 200, $ten], ['plain', 200, 'plain'], ['missing', 404, undef];
@@ -1070,7 +1070,7 @@ location /guarded/ { auth_request /app/sendfile; download_intercept all; proxy_p
 location /guarded2/ { auth_request /app/denied; download_intercept all; proxy_pass http://app; }
 location /wrapped/ { download_intercept all; proxy_pass http://app; add_before_body /app/inner; add_after_body /app/plain; addition_types *; }
 --- story
-says(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt'], plain => [200, 'plain'], missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'], named => [200, 'stand-in', 'X-Accel-Redirect: @named'],
+says_app(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt'], plain => [200, 'plain'], missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'], named => [200, 'stand-in', 'X-Accel-Redirect: @named'],
     parts => [200, 'stand-in', 'X-Sendfile2: /app/media/ten.txt 0-1, /app/media/ten.txt 4-5'], large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt'], denied => [403, 'no', 'X-Sendfile: /app/media/ten.txt']);
 for (1 .. 3) {
     got('SSI, one', fetch('/one.html'), 200, "[$ten]");
@@ -1093,7 +1093,7 @@ alive('after');
 --- config
 location ~ ^/\w+\.html$ { ssi on; }
 --- story
-says(large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt']);
+says_app(large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt']);
 my $before = do { fetch('/ssi.html'); sleep 0.2; descriptors() };
 my $r = fetch('/ssi.html');
 ok($r->{whole} && $r->{body} eq "[$large]" x 5, 'all of it') or diag(length $r->{body});
@@ -1143,7 +1143,7 @@ alive('after');
 location /upgrade/ { download_intercept all; proxy_pass http://app; proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade; }
 location /unbuffered/ { download_intercept all; proxy_pass http://app; proxy_buffering off; }
 --- story
-says(chunked => sub { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Own: 1\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n" }, large => [200, $large, 'ETag: "x"', 'Accept-Ranges: bytes'], encoded => [200, "\x1f\x8b", 'Content-Encoding: gzip'],
+says_app(chunked => sub { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Own: 1\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n" }, large => [200, $large, 'ETag: "x"', 'Accept-Ranges: bytes'], encoded => [200, "\x1f\x8b", 'Content-Encoding: gzip'],
     slow => sub { my (undef, $c) = @_; send_to($c, "HTTP/1.1 200 OK\r\n\r\n"); for (1 .. 3) { sleep 0.1; send_to($c, "tick\n") } undef },
     upgrade => sub { my (undef, $c) = @_; send_to($c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"); while (sysread $c, my $data, 4096) { send_to($c, uc $data) } undef });
 for my $where (qw(app unbuffered)) {
@@ -1165,7 +1165,7 @@ alive('after');
 
 === many requests on one connection, of all kinds
 --- story
-says(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/page.html'], missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'], denied => [403, 'no', 'X-Sendfile: /app/media/ten.txt'], plain => [200, 'plain'], both => "X-Sendfile: /a\nX-Accel-Redirect: /a",
+says_app(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/page.html'], missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'], denied => [403, 'no', 'X-Sendfile: /app/media/ten.txt'], plain => [200, 'plain'], both => "X-Sendfile: /a\nX-Accel-Redirect: /a",
     gone => [200, 'x', 'X-Accel-Redirect: /inner/missing'], parts => 'X-Sendfile2: /app/media/ten.txt 0-1, /app/media/ten.txt 0-1');
 my @kinds = (['sendfile', 200, $ten], ['inner', 200, '<p>page</p>'], ['missing', 404], ['denied', 403, 'no'], ['plain', 200, 'plain'], ['both', 502], ['gone', 404], ['parts', 200, '0101']);
 my ($s, $wrong) = (dial(), 0);
@@ -1193,7 +1193,7 @@ location /limited/ { download_intercept all; proxy_pass http://app; limit_rate 2
 location /threads/ { download_intercept all; proxy_pass http://app; aio threads; limit_rate 20k; }
 --- story
 my $slow = sub { my ($line) = @_; sub { sleep 0.3; answer(200, 'x', $line) } };
-says(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/large.txt'], parts => 'X-Sendfile2: /app/media/large.txt 0-, /app/media/large.txt 0-, /app/media/ten.txt 0-',
+says_app(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt'], large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/large.txt'], parts => 'X-Sendfile2: /app/media/large.txt 0-, /app/media/large.txt 0-, /app/media/ten.txt 0-',
     missing => [200, 'stand-in', 'X-Sendfile: /app/media/missing'], bad_parts => 'X-Sendfile2: /app/media/ten.txt 0-, /app/media/missing 0-', far => 'X-Sendfile2: /app/media/ten.txt 0-, /app/media/ten.txt 0-99', denied => [403, 'no'], both => "X-Sendfile: /a\nX-Accel-Redirect: /a", slow => $slow->('X-Sendfile: /app/media/large.txt'),
     cut => sub { send_to($_[1], "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Sendfile: /app/media/ten.txt\r\n\r\nstand"); undef });
 my @all = map { (GET("/app/$_"), GET("HEAD /app/$_"), GET("/app/$_", 'Range: bytes=2-3')) } qw(sendfile large inner parts missing bad_parts far denied both cut);
@@ -1219,7 +1219,7 @@ alive('after');
 --- config
 location /limited/ { download_intercept all; proxy_pass http://app; limit_rate 600k; limit_rate_after 100k; }
 --- story
-says(large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt'], slow => sub { sleep 0.8; answer(200, 'x', 'X-Accel-Redirect: /protected/ten.txt') });
+says_app(large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/ten.txt'], slow => sub { sleep 0.8; answer(200, 'x', 'X-Accel-Redirect: /protected/ten.txt') });
 my @long = map { my $s = dial(); send_to($s, GET('/limited/large')); $s } 1 .. 5;
 my @slow = map { my $s = dial(); send_to($s, GET('/app/slow')); $s } 1 .. 5;
 sleep 0.2;
@@ -1254,7 +1254,7 @@ my $curl = sub {
     my $said = `curl -s --noproxy '*' -m 10 --http2-prior-knowledge -D $head -o $body -w '%{http_version} %{http_code} %{size_download}' @args http://127.0.0.1:$port$path`;
     return { said => $said, head => slurp($head), body => slurp($body) };
 };
-says(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt', 'ETag: "app"', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'Connection: keep-alive'], large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/large.txt'], named => 'X-Accel-Redirect: @named',
+says_app(sendfile => [200, 'stand-in', 'X-Sendfile: /app/media/ten.txt', 'ETag: "app"', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'Connection: keep-alive'], large => [200, 'stand-in', 'X-Sendfile: /app/media/large.txt'], inner => [200, 'stand-in', 'X-Accel-Redirect: /inner/large.txt'], named => 'X-Accel-Redirect: @named',
     missing => [200, 'x', 'X-Sendfile: /app/media/missing', 'Set-Cookie: a=1'], parts => 'X-Sendfile2: /app/media/large.txt 0-, /app/media/ten.txt 0-', denied => [403, 'no', 'X-Sendfile: /x']);
 my $r = $curl->('/app/sendfile');
 is($r->{said} . $r->{body}, "2 200 10$ten", 'a file');

@@ -285,3 +285,23 @@ location / {
 GET /app/file
 --- response_headers
 X-Said: intercept|storage|media|asked
+
+
+
+=== a compressed grant
+--- app
+location /app/coded { add_header Content-Encoding gzip; return 200 '{"file":{"storage":"media","path":"a.txt"}}'; }
+--- request
+GET /app/coded
+--- error_code: 502
+--- error_log
+not_a_grant: the app's grant has Content-Encoding "gzip", which is not undone
+
+
+
+=== HEAD, with the app asked by HEAD
+--- request
+HEAD /app/file
+--- error_code: 502
+--- error_log
+not_a_grant: the answer to HEAD has no body for a grant

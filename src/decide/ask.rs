@@ -159,14 +159,19 @@ pub(crate) fn is_grant(answer: &Answer<'_>) -> Result<(), Refusal> {
     }
     // Accept-Encoding was withheld, but some apps compress all the same.
     let coded = |(name, _): &(&[u8], &[u8])| name.eq_ignore_ascii_case(b"content-encoding");
-    if let Some((_, coding)) = answer.headers().find(coded) {
-        let coding = coding.escape_ascii();
-        return Err(Refusal::new(
-            Failure::NotAGrant,
-            format!("the app's grant has Content-Encoding \"{coding}\", which is not undone"),
-        ));
+    match answer.headers().find(coded) {
+        Some((_, coding)) => Err(refuse_coded(coding)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A grant that is compressed, or the like.
+pub(crate) fn refuse_coded(coding: &[u8]) -> Refusal {
+    let coding = coding.escape_ascii();
+    Refusal::new(
+        Failure::NotAGrant,
+        format!("the app's grant has Content-Encoding \"{coding}\", which is not undone"),
+    )
 }
 
 /// A grant of the app, strictly read, and the file it leads to.

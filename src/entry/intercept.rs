@@ -12,7 +12,7 @@ use crate::decide;
 use crate::deliver::{self, AppResponse, Granted, Metadata, Said};
 use crate::exchange::{Decision, Exchange};
 use crate::locate::{self, Reference, Target};
-use crate::nginx::{End, NoMemory, Status};
+use crate::nginx::{End, Method, NoMemory, Status};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Request, explain};
 
@@ -123,6 +123,15 @@ fn held(request: Request<'_>, end: End, body: &[u8]) -> Status {
 }
 
 fn grant(request: Request<'_>, exchange: &Exchange, end: End, body: &[u8]) -> Outcome {
+    let coded = |(name, _): &&(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"content-encoding");
+    if let Some((_, coding)) = exchange.held.borrow().iter().find(coded) {
+        return Err(decide::ask::refuse_coded(coding));
+    }
+    if body.is_empty() && request.method() == Method::Head {
+        let why =
+            "the answer to HEAD has no body for a grant: ask the app by GET (proxy_method GET)";
+        return Err(Refusal::new(Failure::NotAGrant, why));
+    }
     let (mut grant, target) = decide::ask::read(request, exchange, end, body)?;
     // The app's other fields stand where the grant itself is silent.
     for (name, value) in exchange.held.take() {

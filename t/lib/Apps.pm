@@ -43,7 +43,8 @@ defined $module or die "TEST_NGINX_LOAD_MODULES does not name ngx_http_download_
 
 # --- a configuration, an app, nginx -------------------------------------------------
 
-# A folder with the files, and the configuration with ports and folders of its own. $what names
+# A folder with the files, and the configuration (a file's name, or a reference to the text) with
+# ports and folders of its own. $what names
 # the site in the tests' names; $change may change the configuration's text, in $_.
 sub new {
     my ($class, $conf, $what, $change) = @_;
@@ -65,7 +66,8 @@ sub beside {
 sub configure {
     my ($self, $conf, $change, $bare) = @_;
     my $dir = $self->{dir};
-    $self->{conf} = "$dir/" . basename($conf);
+    my $name = ref $conf ? 'nginx.conf' : basename($conf);
+    $self->{conf} = "$dir/$name";
     make_path(map { "$dir/$_" } 'logs', 'tmp');
     $self->put('mime.types', "types {\n    application/pdf pdf;\n    text/plain txt;\n}\n");
 
@@ -73,7 +75,7 @@ sub configure {
     if ($change) { local $_ = $text; $change->(); $text = $_ }
     my $port = $self->{port} = free_port();
     $text =~ s{^load_module modules/ngx_http_download_module\.so;}{load_module $module;}m or $bare or die "$conf: no module";
-    $text =~ s{\blisten 127\.0\.0\.1:8080;}{listen 127.0.0.1:$port;} or die "$conf: no listen";
+    $text =~ s{\blisten 127\.0\.0\.1:8080;}{listen 127.0.0.1:$port;}g or die "$conf: no listen";
     for ([app_port => 8000], [remote_port => 8001]) {
         my ($key, $there) = @$_;
         next unless $text =~ /\b127\.0\.0\.1:$there\b/;
@@ -85,12 +87,12 @@ sub configure {
     my $own = join '', ("user root;\n") x ($> == 0), "error_log $dir/logs/error.log info;\n", "pid $dir/nginx.pid;\n";
     my $http = join '', "access_log $dir/logs/access.log;\n", map { "${_}_temp_path $dir/tmp/$_;\n" } qw(client_body proxy fastcgi uwsgi scgi);
     $text =~ s/^http \{\n/http {\n$http/m or die "$conf: no http";
-    $self->put(basename($conf), $own . $text);
+    $self->put($name, $own . $text);
     return $self;
 }
 
 # The configuration as it stands.
-sub text { slurp("$root/nginx-conf/$_[1]") }
+sub text { ref $_[1] ? ${$_[1]} : slurp("$root/nginx-conf/$_[1]") }
 
 sub dir { $_[0]{dir} }
 sub media { "$_[0]{srv}/media" }

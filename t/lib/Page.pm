@@ -34,6 +34,7 @@ sub new {
     my ($class, $page) = @_;
     local our @blocks = blocks(slurp("docs/$page.md"));
     my $self = $class->SUPER::new(basename($page) . '.conf');
+    $self->{page} = basename($page);
     $self->put('srv/reports/2026/q3.pdf', $report);
     $self->put('page/' . basename($_), slurp($_)) for glob 't/apps/pages/models.*';
     for (@blocks) {
@@ -42,6 +43,7 @@ sub new {
         my ($name) = $content =~ m{\A(?:<\?php\n)?(?:#|//) ([\w./-]+\.\w+)\n};
         ok(defined $name, "$page: each block of an app says which file it is") or next;
         $self->put("page/$name", $content);
+        push @{$self->{files}}, [$name, $content];
     }
     return $self;
 }
@@ -64,9 +66,19 @@ sub text {
         q(    log_format page '$request_method $request_uri $status $download_grant $download_failure';),
         $parts->{http}, 'server {', '    access_log logs/access.log page;', $parts->{server},
         @{$parts->{locations}}{sort keys %{$parts->{locations}}}, '}', '}', '';
-    copy('/etc/nginx/fastcgi_params', "$self->{dir}/fastcgi_params") if $text =~ /fastcgi_params/;
+    copy(fastcgi_params(), "$self->{dir}/fastcgi_params") if $text =~ /fastcgi_params/;
     my $index = Apps::app('pages/symfony_site.php');
     return $text =~ s{ /srv/app/public/index\.php}{ $index}gr;
+}
+
+# The page's files again, which name this nginx: a folder.
+sub own_page {
+    my $self = shift;
+    my $folder = "$self->{dir}/page";
+    for (@{$self->{files}}) {
+        $self->put("page/$_->[0]", $_->[1] =~ s/\b127\.0\.0\.1:8080\b/127.0.0.1:$self->{port}/gr);
+    }
+    return $folder;
 }
 
 # A block taken apart: {http, server, locations => {name => text}}.
@@ -110,12 +122,18 @@ sub console {
         for (@commands) {
             my ($command, $expected) = /^\$ ((?:[^\n]*\\\n)*[^\n]*\n)(.*)/s;
             my $said = $self->shell($command);
-            my $like = join '', map { $_ eq "...\n" ? '(?:.*\n)*?' : quotemeta } split /^/, $expected =~ s/\n+\z/\n/r;
-            ok($said =~ s/\r//gr =~ /\A$like\n*\z/, "$self->{what}: " . $command =~ s/\s+\z//r) or do { diag("it says:\n$said"); $self->show('error.log'); };
+            ok(is_like($said =~ s/\r//gr, $expected), "$self->{what}: " . $command =~ s/\s+\z//r) or do { diag("it says:\n$said"); $self->show('error.log'); };
             $run++;
         }
     }
     cmp_ok($run, '>=', 1, "$self->{what}: commands of the page are run");
+}
+
+# Is this what is shown, in which a line "..." is any number of others?
+sub is_like {
+    my ($said, $shown) = @_;
+    my $like = join '', map { $_ eq "...\n" ? '(?:.*\n)*?' : quotemeta } split /^/, $shown =~ s/\n+\z/\n/r;
+    return $said =~ /\A$like\n*\z/;
 }
 
 sub shell {
@@ -128,6 +146,9 @@ sub shell {
     local $/;
     return (<$out> // '') =~ s{127\.0\.0\.1:$self->{port}\b}{127.0.0.1:8080}gr;
 }
+
+# nginx's own, where there is one.
+sub fastcgi_params { (grep { -e } '/etc/nginx/fastcgi_params', glob 'target/nginx/*/src/conf/fastcgi_params')[0] }
 
 sub report { $report }
 

@@ -32,6 +32,7 @@ from django.core.management import call_command  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.urls import path  # noqa: E402
+from reports.accel import accel  # noqa: E402
 from reports.models import Report  # noqa: E402
 from reports.urls import urlpatterns as of_the_page  # noqa: E402
 
@@ -45,5 +46,10 @@ def log_in(request):
     return HttpResponse("in\n")
 
 
-urlpatterns = [path("login", log_in), path("logout", lambda request: HttpResponse(logout(request) or "out\n")), *of_the_page]
+urlpatterns = [
+    path("login", log_in),
+    path("logout", lambda request: HttpResponse(logout(request) or "out\n")),
+    path("accel/<path:name>", accel),
+    *of_the_page,
+]
 application = get_wsgi_application()
