@@ -321,6 +321,18 @@ is(seen(fetch("/parts/x$_")), '200 asked', "arguments \"$_\"") for ('', '?a=1', 
 
 
 
+=== a part with text and an empty cookie in it: the app is asked
+--- key: $uri id:$cookie_sid ${http_x}/
+--- story
+says('dl/a', file_grant('ten.txt'));
+for my $some (['Cookie: sid=1'], ['X: 1'], ['Cookie: sid=', 'X: 1'], []) {
+    is(seen(fetch(GET('/dl/a', @$some))), '200 asked', "with @$some, request $_") for 1 .. 2;
+}
+is(seen(fetch(GET('/dl/a', 'Cookie: sid=1', 'X: 1'))), '200 asked', 'with both, asked');
+is(seen(fetch(GET('/dl/a', 'Cookie: sid=1', 'X: 1'))), '200 cached', 'and remembered');
+
+
+
 === parts of a key are kept apart
 --- options
 download_cache_valid 1m;
@@ -1081,6 +1093,8 @@ $try->($key, 'download_cache_key 1 2 3 4 5 6 7 8;', 'invalid number of arguments
 $try->($key, 'download_cache_key $uri "";', 'a part of the key is empty, so nothing would ever be remembered');
 $try->($key, 'download_cache_key $uri $no_such_variable;', 'unknown "no_such_variable" variable');
 $try->($key, 'download_cache_key $uri ${;', '');
+$try->($key, 'download_cache_key $uri $cookie_connect.sid;', 'nginx reads "$cookie_connect" and then text');
+$try->($key, 'download_cache_key "$uri$http_x-y";', 'nginx reads "$http_x" and then text');
 $try->($key, "$key $key", 'is duplicate');
 my $valid = 'download_cache_valid 1m;';
 $try->($valid, "download_cache_valid $_;", 'is not a time, such as 30s') for 'x', '1x', '-1', "''", '1.5s', '1m denied=x', '1m denied=', '1m denied=-1';

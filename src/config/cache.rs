@@ -6,7 +6,7 @@ use std::rc::Rc;
 use nginx_download_core::cache::scope;
 
 use super::MainConf;
-use super::directives::{flag, once};
+use super::directives::{flag, once, variables};
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Template};
 use crate::zone::Zone;
@@ -16,7 +16,7 @@ use crate::zone::Zone;
 pub(crate) struct Cache {
     pub(crate) zone: Rc<Zone>,
     /// The parts of the key.
-    pub(crate) key: Rc<Vec<Template>>,
+    pub(crate) key: Rc<Vec<Part>>,
     /// Which location of which server it is.
     pub(crate) scope: u64,
     /// The most milliseconds for a grant, and how many for one that does not say.
@@ -29,12 +29,20 @@ pub(crate) struct Cache {
     pub(crate) stale: u64,
 }
 
+/// A part of a key.
+pub(crate) struct Part {
+    pub(crate) value: Template,
+    /// Header fields and cookies of the client that are in it beside other text: without one of
+    /// these it counts as empty.
+    pub(crate) needed: Vec<Template>,
+}
+
 /// What nginx.conf says, on one level and those above.
 #[derive(Clone, Default)]
 pub(crate) struct Caching {
     /// `None` inside: off.
     zone: Option<Option<String>>,
-    key: Option<Rc<Vec<Template>>>,
+    key: Option<Rc<Vec<Part>>>,
     valid: Option<Valid>,
     lock: Option<bool>,
     stale: Option<u64>,
@@ -134,9 +142,37 @@ pub(super) fn set_key(conf: &mut Conf<'_>, caching: &mut Caching) -> Result<(), 
         if part.is_empty() {
             return Err("a part of the key is empty, so nothing would ever be remembered".into());
         }
-        parts.push(conf.template(part)?);
+        parts.push(parse_part(conf, part)?);
     }
     once(&mut caching.key, Rc::new(parts))
+}
+
+fn parse_part(conf: &mut Conf<'_>, part: &[u8]) -> Result<Part, ConfError> {
+    let value = conf.template(part)?;
+    let mut needed = Vec::new();
+    for name in variables(part) {
+        let lower = name.to_ascii_lowercase();
+        if !lower.starts_with("cookie_") && !lower.starts_with("http_") {
+            continue;
+        }
+        let variable = format!("${name}");
+        if variable.len() == part.len() {
+            continue;
+        }
+        for next in ['.', '-'] {
+            let cut_off = format!("{variable}{next}");
+            if part.windows(cut_off.len()).any(|text| text == cut_off.as_bytes()) {
+                return Err(format!(
+                    "\"{}\": nginx reads \"{variable}\" and then text; take a cookie with such a \
+                     name out of $http_cookie by map, or write \"${{{name}}}\"",
+                    part.escape_ascii()
+                )
+                .into());
+            }
+        }
+        needed.push(conf.template(variable.as_bytes())?);
+    }
+    Ok(Part { value, needed })
 }
 
 /// `TIME [denied=TIME]`

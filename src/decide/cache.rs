@@ -72,7 +72,12 @@ fn key(request: Request<'_>, cache: &Cache) -> Result<Option<Key>, Refusal> {
     let Some(secret) = cache.zone.secret() else { return Ok(None) };
     let mut key = KeyBuilder::new(cache.scope);
     for part in cache.key.iter() {
-        if key.push(request.eval(part)?).is_none() {
+        for needed in &part.needed {
+            if request.eval(needed)?.is_empty() {
+                return Ok(None);
+            }
+        }
+        if key.push(request.eval(&part.value)?).is_none() {
             return Ok(None);
         }
     }
@@ -86,7 +91,8 @@ fn explained<'r>(
     cache: &Cache,
     ask: &LocalUri,
 ) -> Outcome {
-    let parts = cache.key.iter().map(|part| request.eval(part)).collect::<Result<Vec<_>, _>>()?;
+    let parts =
+        cache.key.iter().map(|part| request.eval(&part.value)).collect::<Result<Vec<_>, _>>()?;
     let tell = |state, expires_in| {
         explain::cache(exchange, cache.zone.name(), parts.iter().copied(), state, expires_in);
     };

@@ -21,7 +21,9 @@ pub(crate) fn relay(request: Request<'_>, exchange: &Exchange, answer: &Answer<'
 fn try_relay(request: Request<'_>, answer: &Answer<'_>) -> Result<Status, NoMemory> {
     let response = request.response();
     for (name, value) in answer.headers() {
-        if !header::is_hop_by_hop_or_framing(name) && !header::is_accel(name) {
+        // nginx says itself who it is, and when; it hides these of proxied apps, not of FastCGI's.
+        let is = |own: &str| name.eq_ignore_ascii_case(own.as_bytes());
+        if !header::is_servers_business(name) && !is("Date") && !is("Server") {
             let pool = request.pool();
             response.add(pool.copy(name)?, pool.copy(value)?)?;
         }

@@ -181,7 +181,7 @@ sub ask {
     my $r = $self->ask_port($self->{port}, $target, @lines);
     my %times;
     $times{lc $_->[0]}++ for @{$r->{headers}};
-    my @bad = grep { /^x-(?:accel|sendfile|lighttpd)/ || ($times{$_} > 1 && !/^(?:set-cookie|link)$/ && !$self->{repeats}{$_}) } sort keys %times;
+    my @bad = grep { /^x-(?:accel|sendfile|lighttpd)/ || ($times{$_} > 1 && !/^(?:set-cookie|link)$/) } sort keys %times;
     fail("$self->{what}: $target: not a header to leak, or to repeat: @bad") if @bad;
     fail("$self->{what}: $target: broken off") unless $r->{whole};
     return $r;
