@@ -216,6 +216,9 @@ const FIELDS: &[(&str, &[&str])] = &[
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // nginx loads modules with RTLD_GLOBAL: without this, another build of the module that is loaded
+    // by a reload would find the structures of the one that is there, and change nothing.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
     detect_nginx();
     let layout = probe_layout();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
