@@ -2,7 +2,6 @@
 //! the same for all three.
 
 mod metadata;
-#[allow(dead_code, reason = "for grants that are remembered, which none is yet")]
 mod prepared;
 pub(crate) mod relay;
 mod version;
@@ -22,7 +21,7 @@ use version::{Anew, Words};
 use crate::config::Storage;
 use crate::exchange::{Below, Exchange, Place};
 use crate::locate::{Disk, Target};
-use crate::nginx::{Body, NoMemory, OpenFile, Response};
+use crate::nginx::{Body, NoMemory, OpenFile, Response, Status};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Request, explain};
 
@@ -84,12 +83,7 @@ pub(crate) fn deliver<'r>(
             let redirected = request.pool().copy(&uri)?;
             let args = request.pool().copy(&args)?;
             remember(exchange, storage, None, Below::Uri(uri))?;
-            if explain::is_on(exchange) {
-                metadata.overwrite(request.response())?;
-                return Ok(explain::instead_of_redirect(request, exchange));
-            }
-            hand_over(request, exchange, metadata)?;
-            Ok(request.redirect(redirected, args))
+            hand_over(request, exchange, metadata, || Ok(request.redirect(redirected, args)))
         }
         Target::Remote { storage, url, via } => {
             let name = url::file_name(&url);
@@ -97,13 +91,10 @@ pub(crate) fn deliver<'r>(
             let _ = exchange.url.set(url);
             let redirected = request.pool().copy(&via)?;
             remember(exchange, Some(storage), None, Below::Uri(via))?;
-            if explain::is_on(exchange) {
-                metadata.overwrite(request.response())?;
-                return Ok(explain::instead_of_redirect(request, exchange));
-            }
-            hand_over(request, exchange, metadata)?;
-            request.withhold(header::is_credential).map_err(|_| NoMemory)?;
-            Ok(request.redirect(redirected, b""))
+            hand_over(request, exchange, metadata, || {
+                request.withhold(header::is_credential).map_err(|_| NoMemory)?;
+                Ok(request.redirect(redirected, b""))
+            })
         }
         Target::Memory(bytes) => {
             let metadata = said.of(request, exchange, b"")?.named(exchange, b"");
@@ -116,7 +107,8 @@ pub(crate) fn deliver<'r>(
     }
 }
 
-/// Another location sends the file; what there is to say is said as its response passes by.
+/// Another location sends the file, to which `redirect` leads, unless the request is to be
+/// explained; what there is to say is said as its response passes by.
 ///
 /// If that includes a version, the client's conditions are about this version, which the other
 /// location cannot know: it does not get to see them, and nginx looks at them here.
@@ -124,7 +116,12 @@ pub(crate) fn hand_over(
     request: Request<'_>,
     exchange: &Exchange,
     metadata: Metadata,
-) -> Result<(), NoMemory> {
+    redirect: impl FnOnce() -> Result<Status, NoMemory>,
+) -> Outcome {
+    if explain::is_on(exchange) {
+        metadata.overwrite(request.response())?;
+        return Ok(explain::instead_of_redirect(request, exchange));
+    }
     if metadata.has_version() {
         let conditions = if request.has_header("If-Range") {
             header::is_condition_or_range
@@ -134,7 +131,7 @@ pub(crate) fn hand_over(
         request.withhold(conditions).map_err(|_| NoMemory)?;
     }
     exchange.pending.borrow_mut().push(metadata);
-    Ok(())
+    Ok(redirect()?)
 }
 
 /// Sends parts of files, one after the other, as one file that is as young as the youngest. It

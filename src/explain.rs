@@ -9,9 +9,9 @@ use nginx_download_core::failure::Failure;
 use nginx_download_core::path::AbsolutePath;
 use nginx_download_core::{counters, date, header};
 
-use crate::Request;
 use crate::exchange::Exchange;
-use crate::nginx::{Answer, Body, End, NoMemory, Status};
+use crate::nginx::{Answer, End, NoMemory, Status};
+use crate::{Request, answer};
 
 /// Begins an account, where the location's `download_explain` asks for it.
 pub(crate) fn begin(request: Request<'_>, exchange: &Exchange) -> Result<(), NoMemory> {
@@ -267,16 +267,6 @@ fn send(request: Request<'_>, exchange: &Exchange) -> Status {
     if let Err(status) = request.discard_body() {
         return status;
     }
-    try_send(request, &json).unwrap_or_else(Status::from)
-}
-
-fn try_send(request: Request<'_>, json: &[u8]) -> Result<Status, NoMemory> {
-    let response = request.response();
-    response.take_headers();
-    response.set_status(200);
-    response.keep_status();
-    response.set(b"Cache-Control", b"no-store")?;
-    response.set_content_type(b"application/json", 16);
-    response.set_length(json.len() as u64);
-    Ok(response.send(Body::Memory(request.pool().copy(json)?)))
+    request.response().take_headers();
+    answer::json(request, 200, &json)
 }

@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+mod answer;
 mod config;
 mod decide;
 mod deliver;

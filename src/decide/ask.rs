@@ -16,20 +16,25 @@ use crate::{Download, Request, deliver, explain, locate};
 
 /// Asks the location that `uri` names; the story goes on in [`answered`].
 pub(crate) fn ask(request: Request<'_>, exchange: &Exchange, uri: &LocalUri) -> Outcome {
-    let (path, args) = evaluate(request, uri)?;
-    let question = Question::<Download> {
-        uri: path,
-        args,
-        withhold: header::withheld_from_app,
-        limit: request.loc_conf().grant_max_size(),
-        then: answered,
-    };
-    explain::asked(exchange, path, args);
+    let question = question(request, uri, answered)?;
+    explain::asked(exchange, question.uri, question.args);
     exchange.asked_at.set(Some(now_msec()));
     match request.ask(&question) {
         Ok(_) => Ok(Status::DONE),
         Err(_) => Err(Refusal::new(Failure::Internal, "the app could not be asked")),
     }
+}
+
+/// The question whether this request may have a file, and which.
+pub(crate) fn question<'r>(
+    request: Request<'r>,
+    uri: &LocalUri,
+    then: for<'a> fn(Request<'a>, Answer<'a>) -> Status,
+) -> Result<Question<'r, Download>, Refusal> {
+    let (uri, args) = evaluate(request, uri)?;
+    let withhold = header::withheld_from_app;
+    let limit = request.loc_conf().grant_max_size();
+    Ok(Question { uri, args, withhold, limit, then })
 }
 
 /// The URI and the arguments of a location, for this request. A variable may have put anything

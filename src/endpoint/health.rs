@@ -15,10 +15,9 @@ use nginx_download_core::health::Report;
 pub(crate) use self::memory::Memory;
 use self::memory::{Known, Outcome};
 use self::run::Run;
-use super::answer_json;
-use crate::Request;
 use crate::config::{Endpoint, Health};
 use crate::nginx::{Level, Method, Status, now_msec};
+use crate::{Request, answer};
 
 /// So often, in milliseconds, a probe that waits for the result of another looks whether that one
 /// is still under way, should nobody wake it.
@@ -26,10 +25,7 @@ const LOOK_AGAIN: u64 = 1_000;
 
 pub(crate) fn handle(request: Request<'_>, health: &Health) -> Status {
     if !matches!(request.method(), Method::Get | Method::Head) {
-        return match request.response().set(b"Allow", b"GET, HEAD") {
-            Ok(()) => Status::http(405),
-            Err(failed) => failed.into(),
-        };
+        return answer::refuse_method(request, b"GET, HEAD");
     }
     begin(request, health)
 }
@@ -40,7 +36,7 @@ fn begin(request: Request<'_>, health: &Health) -> Status {
         return run::start(request, health, None);
     }
     match health.memory.recall(health.valid, now_msec()) {
-        Known::Outcome(outcome) => answer(request, &outcome),
+        Known::Outcome(outcome) => tell(request, &outcome),
         Known::Nothing => run::start(request, health, Some(Memory::take_turn(&health.memory))),
         Known::Soon => match request.sleep(LOOK_AGAIN, resume) {
             Ok(id) => {
@@ -77,7 +73,7 @@ fn conclude(request: Request<'_>, health: &Health, run: &Run) -> Status {
         health.memory.remember(Rc::clone(&outcome));
     }
     run.give_turn_back();
-    answer(request, &outcome)
+    tell(request, &outcome)
 }
 
 /// Probes come every other second: the log is told when it begins to fail, and when it is over.
@@ -92,11 +88,11 @@ fn tell_change(request: Request<'_>, memory: &Memory, report: &Report) {
     }
 }
 
-fn answer(request: Request<'_>, outcome: &Outcome) -> Status {
+fn tell(request: Request<'_>, outcome: &Outcome) -> Status {
     // Not before the app was asked, as in `deliver`.
     if let Err(status) = request.discard_body() {
         return status;
     }
     let status = if outcome.passed { 200 } else { 503 };
-    answer_json(request, status, outcome.json.as_bytes()).unwrap_or_else(Status::from)
+    answer::json(request, status, outcome.json.as_bytes())
 }

@@ -7,34 +7,30 @@
 use nginx_download_core::cache::{Id, Revocation, Secret};
 use nginx_download_core::query::{self, Argument};
 
-use super::answer_json;
-use crate::Request;
 use crate::nginx::{Level, Method, Status, now_msec};
 use crate::zone::{Signal, Zone};
+use crate::{Request, answer};
 
 /// Blocks of a zone that are looked at before other workers get a turn.
 const TURN: u32 = 4096;
 
 pub(crate) fn handle(request: Request<'_>) -> Status {
     if request.method() != Method::Post {
-        return match request.response().set(b"Allow", b"POST") {
-            Ok(()) => Status::http(405),
-            Err(failed) => failed.into(),
-        };
+        return answer::refuse_method(request, b"POST");
     }
     request.read_body(with_body)
 }
 
 fn with_body(request: Request<'_>, body: Option<&[u8]>) -> Status {
-    let answer = match body {
+    let order = match body {
         Some(body) => Order::read([request.args(), body]),
         None => Err("the form is larger than client_body_buffer_size".to_owned()),
     };
-    let (status, json) = match answer {
+    let (status, json) = match order {
         Ok(order) => (200, format!("{{\"revoked\": {}}}\n", order.carry_out(request))),
         Err(why) => (400, format!("{{\"error\": \"{why}\"}}\n")),
     };
-    answer_json(request, status, json.as_bytes()).unwrap_or_else(Status::from)
+    answer::json(request, status, json.as_bytes())
 }
 
 /// What is to be revoked.

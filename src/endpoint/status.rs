@@ -6,8 +6,9 @@ use nginx_download_core::counters::{Snapshot, ZoneState};
 use nginx_download_core::{page, query};
 
 use crate::Request;
+use crate::answer::{self, JSON, MediaType};
 use crate::config::{Format, MainConf};
-use crate::nginx::{Body, Method, NGINX_VERSION, NoMemory, Status, now_sec};
+use crate::nginx::{Method, NGINX_VERSION, NoMemory, Status, now_sec};
 use crate::tally::Tally;
 
 /// The page: all of it, but for the numbers.
@@ -17,18 +18,15 @@ static POLICY: LazyLock<String> = LazyLock::new(|| page::policy(PAGE));
 
 pub(crate) fn handle(request: Request<'_>, default: Format) -> Status {
     if !matches!(request.method(), Method::Get | Method::Head) {
-        return match request.response().set(b"Allow", b"GET, HEAD") {
-            Ok(()) => Status::http(405),
-            Err(failed) => failed.into(),
-        };
+        return answer::refuse_method(request, b"GET, HEAD");
     }
     if let Err(status) = request.discard_body() {
         return status;
     }
-    answer(request, default).unwrap_or_else(Status::from)
+    show(request, default).unwrap_or_else(Status::from)
 }
 
-fn answer(request: Request<'_>, default: Format) -> Result<Status, NoMemory> {
+fn show(request: Request<'_>, default: Format) -> Result<Status, NoMemory> {
     let main = request.main_conf();
     let Some(tally) = main.tally.get() else { return Ok(Status::INTERNAL_SERVER_ERROR) };
     let Some(format) = wanted(request.args(), default) else {
@@ -84,25 +82,15 @@ fn snapshot<'m>(main: &'m MainConf, tally: &Tally) -> Snapshot<'m> {
     }
 }
 
-/// A media type with parameters, and its length without them.
-type MediaType = (&'static [u8], usize);
-
-const JSON: MediaType = (b"application/json", 16);
 const HTML: MediaType = (b"text/html; charset=utf-8", 9);
 const PROMETHEUS: MediaType = (b"text/plain; version=0.0.4; charset=utf-8", 10);
 
 fn send<'r>(
     request: Request<'r>,
     status: u16,
-    (media_type, essence): MediaType,
+    media_type: MediaType,
     body: &'r [u8],
 ) -> Result<Status, NoMemory> {
-    let response = request.response();
-    response.set_status(status);
-    response.keep_status();
-    response.set(b"Cache-Control", b"no-store")?;
-    response.set(b"X-Content-Type-Options", b"nosniff")?;
-    response.set_content_type(media_type, essence);
-    response.set_length(body.len() as u64);
-    Ok(response.send(Body::Memory(body)))
+    request.response().set(b"X-Content-Type-Options", b"nosniff")?;
+    answer::send(request, status, media_type, body)
 }

@@ -11,7 +11,7 @@ use crate::exchange::Exchange;
 use crate::locate::Target;
 use crate::nginx::{Method, Status};
 use crate::refusal::{Outcome, Refusal};
-use crate::{Request, decide, deliver, endpoint, explain, locate};
+use crate::{Request, answer, decide, deliver, endpoint, explain, locate};
 
 pub(crate) fn handle(request: Request<'_>) -> Status {
     if let Some(endpoint) = &request.loc_conf().endpoint {
@@ -46,10 +46,8 @@ pub(crate) fn handle(request: Request<'_>) -> Status {
 }
 
 fn refuse_method(request: Request<'_>, exchange: &Exchange) -> Status {
-    if let Err(failed) = request.response().set(b"Allow", b"GET, HEAD") {
-        return failed.into();
-    }
-    Refusal::new(Failure::Method, "only GET and HEAD are answered").conclude(request, exchange)
+    Refusal::new(Failure::Method, "only GET and HEAD are answered").note(request, exchange);
+    answer::refuse_method(request, b"GET, HEAD")
 }
 
 fn start<'r>(request: Request<'r>, exchange: &'r Exchange, view: &'r View) -> Outcome {

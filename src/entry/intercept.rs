@@ -219,12 +219,8 @@ pub(crate) fn send<'r>(
         }
         Reference::Parts(parts) => deliver::parts(request, exchange, &parts, metadata),
         Reference::Named(name) => {
-            if explain::is_on(exchange) {
-                metadata.overwrite(request.response())?;
-                return Ok(explain::instead_of_redirect(request, exchange));
-            }
-            deliver::hand_over(request, exchange, metadata)?;
-            Ok(request.redirect_to_named(request.pool().copy(&name)?))
+            let name = request.pool().copy(&name)?;
+            deliver::hand_over(request, exchange, metadata, || Ok(request.redirect_to_named(name)))
         }
     }
 }

@@ -258,8 +258,8 @@ impl<'m> Table<'m> {
             return Lookup::Miss(claim_until.and_then(|until| self.claim_new(key, until)));
         };
         self.touch(record);
-        let kind = self.record32(record, of::KIND);
-        let expires = self.record64(record, of::EXPIRES);
+        let kind = self.block32(record, of::KIND);
+        let expires = self.block64(record, of::EXPIRES);
         if now < expires {
             match kind & 0xffff {
                 GRANT => return self.grant(record, expires),
@@ -273,7 +273,7 @@ impl<'m> Table<'m> {
             }
         }
         let Some(until) = claim_until else { return Lookup::Miss(None) };
-        if now < self.record64(record, of::ASKING) {
+        if now < self.block64(record, of::ASKING) {
             return Lookup::Wait;
         }
         Lookup::Miss(Some(self.claim(record, until)))
@@ -283,7 +283,7 @@ impl<'m> Table<'m> {
     #[must_use]
     pub fn has_grant(&self, key: &Key, now: u64) -> bool {
         self.find(key).is_some_and(|record| {
-            self.record32(record, of::KIND) == GRANT && now < self.record64(record, of::EXPIRES)
+            self.block32(record, of::KIND) == GRANT && now < self.block64(record, of::EXPIRES)
         })
     }
 
@@ -291,21 +291,21 @@ impl<'m> Table<'m> {
     /// not expired, so that not everybody has to find out that the app is down.
     pub fn stale(&mut self, key: &Key, now: u64, again: u64) -> Option<Lookup> {
         let record = self.find(key)?;
-        let until = self.record64(record, of::STALE);
-        if self.record32(record, of::KIND) != GRANT || until <= now {
+        let until = self.block64(record, of::STALE);
+        if self.block32(record, of::KIND) != GRANT || until <= now {
             return None;
         }
-        let expires = self.record64(record, of::EXPIRES).max(again.min(until));
-        self.set_record64(record, of::EXPIRES, expires);
+        let expires = self.block64(record, of::EXPIRES).max(again.min(until));
+        self.set_block64(record, of::EXPIRES, expires);
         Some(self.grant(record, expires))
     }
 
     /// Gives a claim back, with nothing to remember. The next one who looks gets it.
     pub fn release(&mut self, key: &Key, claim: Claim) {
         let Some(record) = self.find(key) else { return };
-        if self.record32(record, of::CLAIM) == claim.0 {
-            self.set_record64(record, of::ASKING, 0);
-            if self.record32(record, of::KIND) == VACANT {
+        if self.block32(record, of::CLAIM) == claim.0 {
+            self.set_block64(record, of::ASKING, 0);
+            if self.block32(record, of::KIND) == VACANT {
                 self.remove(record);
             }
         }
@@ -329,9 +329,9 @@ impl<'m> Table<'m> {
         match self.insert(key, kind, value, tags) {
             None => Stored::TooLarge,
             Some(record) => {
-                self.set_record64(record, of::EXPIRES, times.expires);
-                self.set_record64(record, of::STALE, times.stale_until);
-                self.set_record64(record, of::MADE, times.now);
+                self.set_block64(record, of::EXPIRES, times.expires);
+                self.set_block64(record, of::STALE, times.stale_until);
+                self.set_block64(record, of::MADE, times.now);
                 Stored::Yes
             }
         }
@@ -365,11 +365,11 @@ impl<'m> Table<'m> {
             if self.block32(block, 0) & HEAD_BIT == 0 {
                 continue;
             }
-            let is_meant = ids.contains(&Id(self.record64(block, of::ID)))
+            let is_meant = ids.contains(&Id(self.block64(block, of::ID)))
                 || self.tags(block).iter().any(|tag| ids.contains(tag));
             if is_meant {
-                let kind = self.record32(block, of::KIND) & 0xffff;
-                let until = self.record64(block, of::EXPIRES).max(self.record64(block, of::STALE));
+                let kind = self.block32(block, of::KIND) & 0xffff;
+                let until = self.block64(block, of::EXPIRES).max(self.block64(block, of::STALE));
                 let holds = matches!(kind, GRANT | DENIAL) && revocation.now < until;
                 revocation.count += u64::from(holds);
                 self.remove(block);
@@ -387,7 +387,7 @@ impl<'m> Table<'m> {
     }
 
     fn made(&self, record: u32) -> u64 {
-        self.record64(record, of::MADE)
+        self.block64(record, of::MADE)
     }
 
     /// Was something with one of these ids revoked after the position `since`?
@@ -398,8 +398,8 @@ impl<'m> Table<'m> {
     }
 
     fn grant(&self, record: u32, expires: u64) -> Lookup {
-        let key = self.record32(record, of::KEY_LEN) as usize;
-        let len = self.record32(record, of::VALUE_LEN) as usize;
+        let key = self.block32(record, of::KEY_LEN) as usize;
+        let len = self.block32(record, of::VALUE_LEN) as usize;
         let tags = self.tags(record);
         let mut value = Vec::with_capacity(len.min(self.memory.len()));
         self.payload(record, tags.len() * 8 + key, len, |piece| {
@@ -410,7 +410,7 @@ impl<'m> Table<'m> {
     }
 
     fn tags(&self, record: u32) -> Vec<Id> {
-        let len = self.record32(record, of::TAGS) as usize * 8;
+        let len = self.block32(record, of::TAGS) as usize * 8;
         let mut bytes = Vec::with_capacity(len.min(self.memory.len()));
         self.payload(record, 0, len, |piece| {
             bytes.extend_from_slice(piece);
@@ -427,8 +427,8 @@ impl<'m> Table<'m> {
     fn claim(&mut self, record: u32, until: u64) -> Claim {
         let claim = self.get32(at::CLAIMS).wrapping_add(1);
         self.set32(at::CLAIMS, claim);
-        self.set_record32(record, of::CLAIM, claim);
-        self.set_record64(record, of::ASKING, until);
+        self.set_block32(record, of::CLAIM, claim);
+        self.set_block64(record, of::ASKING, until);
         Claim(claim)
     }
 
@@ -438,10 +438,10 @@ impl<'m> Table<'m> {
         let mut record = self.get32(self.bucket(key.hash()));
         let mut steps = self.blocks;
         while record != 0 && steps > 0 {
-            if self.record64(record, of::HASH) == key.hash() && self.has_key(record, key) {
+            if self.block64(record, of::HASH) == key.hash() && self.has_key(record, key) {
                 return Some(record);
             }
-            record = self.record32(record, of::CHAIN);
+            record = self.block32(record, of::CHAIN);
             steps -= 1;
         }
         None
@@ -449,10 +449,10 @@ impl<'m> Table<'m> {
 
     fn has_key(&self, record: u32, key: &Key) -> bool {
         let mut rest = key.as_bytes();
-        if self.record32(record, of::KEY_LEN) as usize != rest.len() {
+        if self.block32(record, of::KEY_LEN) as usize != rest.len() {
             return false;
         }
-        let skip = self.record32(record, of::TAGS) as usize * 8;
+        let skip = self.block32(record, of::TAGS) as usize * 8;
         self.payload(record, skip, rest.len(), |piece| match rest.strip_prefix(piece) {
             Some(after) => {
                 rest = after;
@@ -488,19 +488,19 @@ impl<'m> Table<'m> {
             (of::VALUE_LEN, value_len),
             (of::TAGS, tags_len),
         ] {
-            self.set_record32(record, at, number);
+            self.set_block32(record, at, number);
         }
         for at in [of::EXPIRES, of::STALE, of::ASKING, of::MADE] {
-            self.set_record64(record, at, 0);
+            self.set_block64(record, at, 0);
         }
-        self.set_record64(record, of::HASH, key.hash());
-        self.set_record64(record, of::ID, key.id().0);
+        self.set_block64(record, of::HASH, key.hash());
+        self.set_block64(record, of::ID, key.id().0);
         let tags: Vec<u8> = tags.iter().flat_map(|tag| tag.0.to_ne_bytes()).collect();
         self.write(record, &[&tags, key.as_bytes(), value]);
 
         let bucket = self.bucket(key.hash());
         let chain = self.get32(bucket);
-        self.set_record32(record, of::CHAIN, chain);
+        self.set_block32(record, of::CHAIN, chain);
         self.set32(bucket, record);
         self.push_newest(record);
         self.set32(at::RECORDS, self.get32(at::RECORDS).wrapping_add(1));
@@ -516,8 +516,8 @@ impl<'m> Table<'m> {
 
     /// Takes the record out of its bucket.
     fn unchain(&mut self, record: u32) {
-        let after = self.record32(record, of::CHAIN);
-        let mut link = self.bucket(self.record64(record, of::HASH));
+        let after = self.block32(record, of::CHAIN);
+        let mut link = self.bucket(self.block64(record, of::HASH));
         let mut steps = self.blocks;
         while steps > 0 {
             match self.get32(link) {
@@ -538,25 +538,25 @@ impl<'m> Table<'m> {
 
     fn push_newest(&mut self, record: u32) {
         let second = self.get32(at::NEWEST);
-        self.set_record32(record, of::NEWER, 0);
-        self.set_record32(record, of::OLDER, second);
+        self.set_block32(record, of::NEWER, 0);
+        self.set_block32(record, of::OLDER, second);
         match second {
             0 => self.set32(at::OLDEST, record),
-            _ => self.set_record32(second, of::NEWER, record),
+            _ => self.set_block32(second, of::NEWER, record),
         }
         self.set32(at::NEWEST, record);
     }
 
     /// Takes the record out of the list by use.
     fn unlist(&mut self, record: u32) {
-        let (newer, older) = (self.record32(record, of::NEWER), self.record32(record, of::OLDER));
+        let (newer, older) = (self.block32(record, of::NEWER), self.block32(record, of::OLDER));
         match newer {
             0 => self.set32(at::NEWEST, older),
-            _ => self.set_record32(newer, of::OLDER, older),
+            _ => self.set_block32(newer, of::OLDER, older),
         }
         match older {
             0 => self.set32(at::OLDEST, newer),
-            _ => self.set_record32(older, of::NEWER, newer),
+            _ => self.set_block32(older, of::NEWER, newer),
         }
     }
 
@@ -686,19 +686,11 @@ impl<'m> Table<'m> {
         self.set32(self.offset(block) + at, value);
     }
 
-    fn record32(&self, record: u32, at: usize) -> u32 {
-        self.block32(record, at)
-    }
-
-    fn set_record32(&mut self, record: u32, at: usize, value: u32) {
-        self.set_block32(record, at, value);
-    }
-
-    fn record64(&self, record: u32, at: usize) -> u64 {
+    fn block64(&self, record: u32, at: usize) -> u64 {
         self.get64(self.offset(record) + at)
     }
 
-    fn set_record64(&mut self, record: u32, at: usize, value: u64) {
+    fn set_block64(&mut self, record: u32, at: usize, value: u64) {
         self.set64(self.offset(record) + at, value);
     }
 }

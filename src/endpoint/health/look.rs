@@ -188,14 +188,7 @@ pub(super) fn fetched(asked: &str, answer: &Answer<'_>) -> Finding {
 
 /// Asks the app, as `download object` does.
 pub(super) fn ask(request: Request<'_>, uri: &LocalUri, then: Then) -> Result<(), Refusal> {
-    let (uri, args) = decide::ask::evaluate(request, uri)?;
-    let question = Question::<Download> {
-        uri,
-        args,
-        withhold: header::withheld_from_app,
-        limit: request.loc_conf().grant_max_size(),
-        then,
-    };
+    let question = decide::ask::question(request, uri, then)?;
     request.ask(&question).map(|_| ()).map_err(|_| NoMemory.into())
 }
 

@@ -79,9 +79,9 @@ fn keys_are_compared_in_full() {
     for record in 1..table.get32(at::UNTOUCHED) {
         if table.block32(record, 0) & HEAD_BIT != 0 {
             table.unchain(record);
-            table.set_record64(record, of::HASH, hash);
+            table.set_block64(record, of::HASH, hash);
             let bucket = table.bucket(hash);
-            table.set_record32(record, of::CHAIN, table.get32(bucket));
+            table.set_block32(record, of::CHAIN, table.get32(bucket));
             table.set32(bucket, record);
         }
     }
@@ -264,12 +264,12 @@ fn check(table: &Table<'_>) {
     let mut record = table.get32(at::NEWEST);
     let mut newer = 0;
     while record != 0 {
-        assert_eq!(table.record32(record, of::NEWER), newer);
+        assert_eq!(table.block32(record, of::NEWER), newer);
         assert_ne!(table.block32(record, 0) & HEAD_BIT, 0);
-        let mut chained = table.get32(table.bucket(table.record64(record, of::HASH)));
+        let mut chained = table.get32(table.bucket(table.block64(record, of::HASH)));
         while chained != record {
             assert_ne!(chained, 0);
-            chained = table.record32(chained, of::CHAIN);
+            chained = table.block32(chained, of::CHAIN);
         }
         let mut block = record;
         while block != 0 {
@@ -278,7 +278,7 @@ fn check(table: &Table<'_>) {
         }
         listed += 1;
         newer = record;
-        record = table.record32(record, of::OLDER);
+        record = table.block32(record, of::OLDER);
     }
     assert_eq!(table.get32(at::OLDEST), newer);
     assert_eq!((table.get32(at::RECORDS), table.get32(at::USED)), (listed, used));
