@@ -12,6 +12,7 @@ use lib 't/lib';
 use File::Path qw(make_path);
 use File::Temp ();
 use Time::HiRes qw(sleep time);
+use Got;
 use Wire;
 
 our $ten = '0123456789';
@@ -126,34 +127,6 @@ sub gateway {
 }
 
 # --- checks --------------------------------------------------------------------
-
-sub field {
-    my ($r, $name) = @_;
-    return join ' | ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} };
-}
-
-sub got {
-    my ($what, $r, $status, $body, @fields) = @_;
-    is($r->{status}, $status, "$what: status");
-    if (ref $body) { like($r->{body}, $body, "$what: body") }
-    elsif (defined $body) {
-        ok($r->{whole} && $r->{body} eq $body, "$what: body") or diag(sprintf '%s %.200s', $r->{whole} ? 'whole' : 'broken off', $r->{body});
-    }
-    for (@fields) {
-        if (/^! (\S+)$/) { is(field($r, $1), '', "$what: no $1") }
-        elsif (/^([^:]+): (.*)$/) { is(field($r, $1), $2, "$what: $1") }
-    }
-    my @leaked = grep { /^(X-Accel-|X-Sendfile|X-LIGHTTPD-send-file)/i } map { $_->[0] } @{ $r->{headers} };
-    is("@leaked", '', "$what: nothing that was meant for the server");
-    return $r;
-}
-
-sub alive {
-    my $r = fetch('/ready');
-    is($r->{body}, 'ready', "@_: the worker is alive");
-}
-
-sub log_has { my ($pattern, $what) = @_; like(slurp(servroot() . '/logs/error.log'), $pattern, $what) }
 
 sub no_descriptor_more {
     my ($before, $what) = @_;

@@ -2,7 +2,7 @@
 # Files that another server or another location has: the views http and virtual, and storages
 # by url=.
 #
-# `story` is Perl that runs before the request of the block. `says` starts the origin, which
+# `story` is Perl that runs before the request of the block. `says_origin` starts the origin, which
 # http://127.0.0.1:ORIGIN/ leads to, with its answers by the last part of the path that it is
 # asked for: [status, body, header lines ...], or a sub that gets the request and the
 # connection. `grants` starts the app that /dl/NAME asks, with its grants by name. `got` checks a
@@ -12,6 +12,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
+use Got;
 use Wire;
 
 our $ten = '0123456789';
@@ -74,7 +75,7 @@ END
 
 # --- the origin and the app ------------------------------------------------------
 
-sub says {
+sub says_origin {
     our %says = @_;
     stop($serving) if $serving;
     $serving = fork_off(sub {
@@ -129,32 +130,6 @@ sub asked {
 
 # --- checks ----------------------------------------------------------------------
 
-sub field {
-    my ($r, $name) = @_;
-    return join ' | ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} };
-}
-
-sub got {
-    my ($what, $r, $status, $body, @fields) = @_;
-    is($r->{status}, $status, "$what: status");
-    if (ref $body) { like($r->{body}, $body, "$what: body") }
-    elsif (defined $body) {
-        ok($r->{whole} && $r->{body} eq $body, "$what: body") or diag(sprintf '%s %.200s', $r->{whole} ? 'whole' : 'broken off', $r->{body});
-    }
-    for (@fields) {
-        if (/^! (\S+)$/) { is(field($r, $1), '', "$what: no $1") }
-        elsif (/^([^:]+): (.*)$/) { is(field($r, $1), $2, "$what: $1") }
-    }
-    return $r;
-}
-
-sub alive {
-    my $r = fetch('/ready');
-    is($r->{body}, 'ready', "@_: the worker is alive");
-}
-
-sub log_has { my ($pattern, $what) = @_; like(slurp(servroot() . '/logs/error.log'), $pattern, $what) }
-
 sub no_descriptor_more {
     my ($before, $what) = @_;
     wait_for { descriptors() <= $before } 15;    # a lingering close takes 5
@@ -173,7 +148,7 @@ location /rest { download storage remote; }
 location /host/ { download http http://origin/files/ten.txt; }
 location /by-name/ { download storage named ten.txt; }
 --- story
-says('ten.txt' => [200, $ten, 'Content-Type: text/plain']);
+says_origin('ten.txt' => [200, $ten, 'Content-Type: text/plain']);
 grants(url => qq({"file":{"url":"$base/ten.txt"}}), storage => '{"file":{"storage":"remote","path":"ten.txt"}}', path => '{"file":{"path":"/app/remote/ten.txt"}}', query => qq({"file":{"url":"$base/ten.txt?sig=%2Fa%20b&x=1"}}),
     deep => qq({"file":{"url":"$base/a/b/ten.txt"}}), sendfile => [200, 'stand-in', 'X-Sendfile: /app/remote/ten.txt', 'X-Own: 1', 'Content-Type: text/html'], accel => [200, 'stand-in', 'X-Accel-Redirect: /app/remote/ten.txt', 'X-Own: 1']);
 my %target = ('/http/?f=ten.txt' => '/files/ten.txt', '/storage/ten.txt' => '/files/ten.txt', '/storage/sub/ten.txt' => '/files/sub/ten.txt', '/option/?f=a/ten.txt' => '/files/a/ten.txt', '/rest/ten.txt' => '/files/ten.txt', '/dl/url' => '/files/ten.txt',
@@ -205,7 +180,7 @@ like(field(fetch('/dl/url'), 'Set-Cookie'), qr/fresh=1/, 'the cookie of the gran
 --- story
 my %names = (space => ['a b.txt', 'a%20b.txt'], percent => ['50%.txt', '50%25.txt'], question => ['what?.txt', 'what%3F.txt'], hash => ['a#b.txt', 'a%23b.txt'], utf8 => ['\u00e9.txt', '%C3%A9.txt'], quote => [q(q'\".txt), "q'%22.txt"], backslash => ['b\\\\s.txt', 'b%5Cs.txt'],
     literal => ['x%20y.txt', 'x%2520y.txt'], plus => ['a+b&c=d;e.txt', 'a+b&c=d;e.txt'], bracket => ['[a]{b}|c^`.txt', '%5Ba%5D%7Bb%7D%7Cc%5E%60.txt'], dots => ['..dots..', '..dots..'], colon => ['c:d@e.txt', 'c:d@e.txt']);
-says(map { $_->[1] => [200, $ten] } values %names);
+says_origin(map { $_->[1] => [200, $ten] } values %names);
 grants(map { $_ => qq({"file":{"storage":"remote","path":"sub/$names{$_}[0]"}}) } keys %names);
 for my $name (sort keys %names) {
     got($name, fetch("/dl/$name"), 200, $ten);
@@ -257,7 +232,7 @@ location /said/ { download http http://127.0.0.1:ORIGIN/files/f; download_basena
 location /inline/ { download http http://127.0.0.1:ORIGIN/files/f; download_attachment off; expires 1h; add_header X-Added 1; }
 --- story
 my @said = ('Content-Type: text/html; charset=koi8-r', 'ETag: "o"', 'Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT', 'Cache-Control: max-age=5', 'X-Origin: 1', 'Content-Language: de', 'Content-Disposition: inline; filename="o.txt"', 'Vary: Accept');
-says(f => [200, $ten, @said], bare => sub { "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n$ten" }, gz => [200, $ten, 'Content-Encoding: gzip']);
+says_origin(f => [200, $ten, @said], bare => sub { "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n$ten" }, gz => [200, $ten, 'Content-Encoding: gzip']);
 grants(bare => qq({"file":{"url":"$base/f"}}), all => qq({"file":{"url":"$base/f"},"basename":"\\u00e9.pdf","mimetype":"application/pdf","etag":"\\"g\\"","modified":1700000000,"headers":{"Cache-Control":"no-store","X-Origin":"2","X-Grant":"1"}}),
     inline => qq({"file":{"url":"$base/f"},"attachment":false,"basename":"x.txt"}), encoding => qq({"file":{"url":"$base/gz"},"encoding":"identity"}), size => qq({"file":{"url":"$base/f"},"size":11}));
 got('a grant that says nothing', fetch('/dl/bare'), 200, $ten, grep({ !/Disposition/ } @said), 'Content-Disposition: attachment; filename="f"');
@@ -281,7 +256,7 @@ location /any/ { download http $arg_u; }
 location /scheme/ { download http $arg_s://127.0.0.1:ORIGIN/files/f; }
 location /host/ { download http http://$arg_h/files/f; }
 --- story
-says(f => [200, $ten], map { $_ => [200, 'outside'] } qw(secret x passwd));
+says_origin(f => [200, $ten], map { $_ => [200, 'outside'] } qw(secret x passwd));
 my $o = "127.0.0.1:$origin";
 my @urls = ("http://user\@$o/files/f", "http://user:pw\@$o/files/f", "http://$o\@127.0.0.2/files/f", "http://127.0.0.2:$origin/files/f", "http://localhost:$origin/files/f", "http://127.0.0.1/files/f", "http://$o/filesx/f", "http://$o/files", "http://$o/fi", "http://$o/", "http://$o/other/f",
     "http://${o}0/files/f", "http://$o.evil/files/f", "http://127.0.0.1.evil:$origin/files/f", "https://$o/files/f", "HTTP://$o/files/f", "http://unix:/run/x:/files/f", 'file:///etc/passwd', 'file://localhost/etc/passwd', "http://2130706433:$origin/files/f", "http://0x7f000001:$origin/files/f", "http://0177.0.0.1:$origin/files/f",
@@ -325,7 +300,7 @@ location /_words/ { internal; proxy_pass $download_url; error_page 403 404 500 /
 location = /sorry { return 200 sorry; }
 --- story
 my @fields = ('X-Origin: 1', 'Set-Cookie: o=1', 'WWW-Authenticate: Basic realm="o"', 'Location: http://127.0.0.1:' . $origin . '/files/ok', 'Cache-Control: max-age=9', 'Content-Type: text/x-origin', 'Content-Disposition: inline', 'Retry-After: 5', 'Link: </o>');
-says((map { ("s$_" => [$_, "words of the origin", @fields]) } 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 407, 410, 416, 429, 451, 500, 501, 502, 503, 504, 507), ok => [200, $ten], (map { ("t$_" => [$_, "words", @fields]) } 201, 202, 203, 207), empty => sub { answer(204, '') =~ s/Content-Length: 0\r\n//r },
+says_origin((map { ("s$_" => [$_, "words of the origin", @fields]) } 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 407, 410, 416, 429, 451, 500, 501, 502, 503, 504, 507), ok => [200, $ten], (map { ("t$_" => [$_, "words", @fields]) } 201, 202, 203, 207), empty => sub { answer(204, '') =~ s/Content-Length: 0\r\n//r },
     nothing => sub { undef }, slow => sub { sleep 1.5; answer(200, $ten) }, old => sub { send_to($_[1], "HTTP/1.0 200 OK\r\n\r\n$ten"); undef }, head => sub { send_to($_[1], "HTTP/1.1 200 OK\r\nContent-Le"); undef });
 my @none = map { "! $_" } qw(X-Origin Set-Cookie WWW-Authenticate Location Cache-Control Content-Disposition Retry-After Link X-Ours);
 for my $status (300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 407, 410, 429, 451) {
@@ -374,7 +349,7 @@ location /unbuffered/ { download http http://127.0.0.1:ORIGIN/files/$arg_f; }
 location /v10/ { download http http://127.0.0.1:ORIGIN/files/$arg_f; }
 --- story
 my $cut = sub { my ($head, @data) = @_; sub { send_to($_[1], "HTTP/1.1 200 OK\r\n$head\r\n\r\n"); for (@data) { sleep 0.1; send_to($_[1], $_) } undef } };
-says(short => $cut->('Content-Length: 20', $ten), none => $cut->('Content-Length: 20'), large => $cut->('Content-Length: ' . (length($large) + 1), $large), chunked => $cut->('Transfer-Encoding: chunked', "a\r\n$ten\r\n"), chunk => $cut->('Transfer-Encoding: chunked', "14\r\n$ten"),
+says_origin(short => $cut->('Content-Length: 20', $ten), none => $cut->('Content-Length: 20'), large => $cut->('Content-Length: ' . (length($large) + 1), $large), chunked => $cut->('Transfer-Encoding: chunked', "a\r\n$ten\r\n"), chunk => $cut->('Transfer-Encoding: chunked', "14\r\n$ten"),
     long => $cut->('Content-Length: 10', "${ten}more"), bad_chunk => $cut->('Transfer-Encoding: chunked', "a\r\n$ten\r\nzz\r\n"), whole => $cut->('Content-Length: 10', $ten), stalls => sub { send_to($_[1], "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n$ten"); sleep 2; undef });
 for my $name (qw(short none large chunked chunk bad_chunk stalls)) {
     my $s = dial();
@@ -394,7 +369,7 @@ alive('after');
 === ranges that the origin makes up
 --- story
 my $part = sub { my ($range, $body) = @_; [206, $body, "Content-Range: bytes $range", 'ETag: "o"'] };
-says(right => $part->('2-4/10', '234'), unasked => $part->('0-4/10', '01234'), other => $part->('5-7/10', '567'), more => $part->('2-9/10', '23456789'), junk => $part->('a-b', '234'), none => [206, '234']);
+says_origin(right => $part->('2-4/10', '234'), unasked => $part->('0-4/10', '01234'), other => $part->('5-7/10', '567'), more => $part->('2-9/10', '23456789'), junk => $part->('a-b', '234'), none => [206, '234']);
 got('right', fetch('/http/?f=right', 'Range: bytes=2-4'), 206, '234', 'Content-Range: bytes 2-4/10');
 for my $name (qw(unasked junk none)) {
     my $r = fetch("/http/?f=$name");
@@ -416,7 +391,7 @@ location /asked/ { download http http://127.0.0.1:ORIGIN/second/f; }
 --- http_config
 download_storage second url=http://127.0.0.1:ORIGIN/second/ via=/_fetch2/;
 --- story
-says(f => [200, $ten, 'ETag: "o"']);
+says_origin(f => [200, $ten, 'ETag: "o"']);
 grants(f => qq({"file":{"url":"$base/f"}}), storage => '{"file":{"storage":"remote","path":"f"}}', sendfile => [200, 'stand-in', 'X-Sendfile: /app/remote/f']);
 my @secrets = ('Cookie: session=secret', 'Cookie: b=secret', 'Authorization: Basic secret', 'Proxy-Authorization: Basic secret');
 for my $path ('/http/?f=f', '/storage/f', '/dl/f', '/dl/storage', '/app/sendfile') {
@@ -448,7 +423,7 @@ location @here { return 200 secret; }
 [['files/kept.txt', 'secret']]
 --- story
 my $path = servroot() . '/html/secret.txt';
-says(accel => [200, $ten, 'X-Accel-Redirect: /inner/secret.txt'], named => [200, $ten, 'X-Accel-Redirect: @here'], outside => [200, $ten, "X-Sendfile: $path"], sendfile => [200, $ten, 'X-Sendfile: /local/kept.txt'], temporary => [200, $ten, 'X-Sendfile-Temporary: /local/kept.txt'],
+says_origin(accel => [200, $ten, 'X-Accel-Redirect: /inner/secret.txt'], named => [200, $ten, 'X-Accel-Redirect: @here'], outside => [200, $ten, "X-Sendfile: $path"], sendfile => [200, $ten, 'X-Sendfile: /local/kept.txt'], temporary => [200, $ten, 'X-Sendfile-Temporary: /local/kept.txt'],
     parts => [200, $ten, 'X-Sendfile2: /local/kept.txt 0-'], rule => [200, $ten, 'X-Accel-Redirect: /local/kept.txt'], grant => [200, '{"file":{"storage":"files","path":"kept.txt"}}', 'Content-Type: application/vnd.nginx-download.grant+json']);
 for my $name (qw(accel named outside sendfile temporary parts rule grant)) {
     for my $where ('http', 'all') {
@@ -475,7 +450,7 @@ location /dls/ { download object /_ask$uri; }
 location /_sliced/ { internal; slice 64k; proxy_cache z; proxy_cache_key $download_url$slice_range; proxy_set_header Range $slice_range; proxy_cache_valid 200 206 1h; proxy_pass $download_url; }
 location /_cached/ { internal; proxy_cache z; proxy_cache_key $download_url; proxy_cache_valid 200 1h; proxy_cache_revalidate on; proxy_pass $download_url; }
 --- story
-says(f => [200, $ten, 'ETag: "o"', 'Accept-Ranges: bytes']);
+says_origin(f => [200, $ten, 'ETag: "o"', 'Accept-Ranges: bytes']);
 grants(sliced => '{"file":{"storage":"sliced","path":"large.txt"},"basename":"g.txt","headers":{"X-Grant":"1"}}', version => '{"file":{"storage":"sliced","path":"large.txt"},"etag":"\"g\""}', private => '{"file":{"storage":"cached","path":"f"},"headers":{"X-User":"a"}}', other => '{"file":{"storage":"cached","path":"f"},"headers":{"X-User":"b"}}');
 for my $time (1 .. 2) {
     for my $path ('/slices/large.txt', '/dls/sliced', '/dls/version') {
@@ -513,7 +488,7 @@ location = /ssi.html { ssi on; }
 --- user_files eval
 [['ssi.html', '[<!--#include virtual="/http/?f=f" -->][<!--#include virtual="/static/?f=ten.txt" -->][<!--#include virtual="/gen/x" -->]']]
 --- story
-says(f => [200, $ten]);
+says_origin(f => [200, $ten]);
 got('gzip, none asked for', fetch('/gzip/large.txt'), 200, $large);
 got('limited', fetch('/limited/large.txt'), 200, $large);
 got('in if', fetch('/if/?x=1'), 200, $ten);
@@ -534,7 +509,7 @@ location /log/ { download http http://127.0.0.1:ORIGIN/seen/$arg_f; }
 log_format story '$request_uri|$download_view|$download_url|$download_failure|$download_bytes_sent|$status';
 download_storage seen url=http://127.0.0.1:ORIGIN/seen/ via=/_seen/;
 --- story
-says('a%20b' => [200, $ten], f => [200, $ten], denied => [403, 'no'], broken => [500, 'x']);
+says_origin('a%20b' => [200, $ten], f => [200, $ten], denied => [403, 'no'], broken => [500, 'x']);
 grants(url => qq({"file":{"url":"http://127.0.0.1:$origin/seen/f"}}), storage => '{"file":{"storage":"seen","path":"a b"}}');
 my $seen = sub { field(fetch($_[0]), 'X-Seen') };
 is($seen->('/seen/?f=f'), "http|url|seen|http://127.0.0.1:$origin/seen/f|f|none|", 'http');
@@ -572,7 +547,7 @@ location /_denied { internal; deny all; }
 location /_broken { internal; return 500; }
 location /foreign/ { download virtual /_proxied/accel; }
 --- story
-says(f => [200, $ten, 'ETag: "o"', 'Content-Disposition: inline; filename="o"', 'Set-Cookie: o=1', 'X-Made: 1', 'Content-Type: text/csv'], gone => [404, 'words', 'X-Made: 1'], cut => sub { send_to($_[1], "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n$ten"); undef });
+says_origin(f => [200, $ten, 'ETag: "o"', 'Content-Disposition: inline; filename="o"', 'Set-Cookie: o=1', 'X-Made: 1', 'Content-Type: text/csv'], gone => [404, 'words', 'X-Made: 1'], cut => sub { send_to($_[1], "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n$ten"); undef });
 got('arguments', fetch('/gen/a?y=2&z=3'), 200, 'GET /_gen/gen/a x=1&y=2', 'Content-Type: text/x-made', 'Content-Disposition: attachment; filename="a"');
 got('arguments of a client are no others', fetch('/gen/a%3Fq=1?y='), 200, 'GET /_gen/gen/a?q=1 x=1&y=');
 got('HEAD', fetch('HEAD /gen/a'), 200, '', 'Content-Length: ' . length 'HEAD /_gen/gen/a x=1&y=');
@@ -604,7 +579,7 @@ alive('after');
 location /limited/ { download storage static; limit_rate 20k; }
 location /slow/ { download http http://127.0.0.1:ORIGIN/files/$arg_f; }
 --- story
-says(slow => sub { sleep 0.5; answer(200, $ten) }, endless => sub { send_to($_[1], "HTTP/1.1 200 OK\r\n\r\n"); my $end = time + 5; while (time < $end) { local $SIG{PIPE} = 'IGNORE'; syswrite $_[1], 'x' x 65536 or last } note('end'); undef }, cut => sub { send_to($_[1], "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n$ten"); undef }, f => [200, $ten]);
+says_origin(slow => sub { sleep 0.5; answer(200, $ten) }, endless => sub { send_to($_[1], "HTTP/1.1 200 OK\r\n\r\n"); my $end = time + 5; while (time < $end) { local $SIG{PIPE} = 'IGNORE'; syswrite $_[1], 'x' x 65536 or last } note('end'); undef }, cut => sub { send_to($_[1], "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n$ten"); undef }, f => [200, $ten]);
 burst(map { GET($_) } '/limited/ten.txt', '/static/?f=large.txt', '/slow/?f=cut', '/slow/?f=f', '/slow/?f=missing');
 sleep 0.3;
 my $before = descriptors();

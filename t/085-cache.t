@@ -8,6 +8,7 @@
 use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Time::HiRes qw(sleep time);
+use Asked;
 use Wire;
 
 our $ten = '0123456789';
@@ -54,24 +55,6 @@ END
     $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n") unless defined $block->no_error_log || defined $block->must_die;
     $block->set_value(suppress_stderr => '') if defined $block->must_die;
 });
-
-# A grant for a file; more of it as JSON.
-sub file_grant {
-    my ($name, $more, @lines) = @_;
-    return grant(qq({"file":{"storage":"files","path":"$name"}) . ($more ? ",$more" : '') . '}', @lines);
-}
-
-# What /NAME gets a user.
-sub get {
-    my ($name, $user, @lines) = @_;
-    my $method = $name =~ s/^([A-Z]+ )// ? $1 : '';
-    return fetch("$method/$name", 'Cookie: user=' . ($user // 'ann'), @lines);
-}
-
-sub field { my ($r, $name) = @_; return join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} } }
-
-# In one word or two: status, and who decided.
-sub seen { my $r = shift; return "$r->{status} " . field($r, 'X-Grant') }
 
 no_long_string();
 run_tests();

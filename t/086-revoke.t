@@ -8,6 +8,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use JSON::PP ();
 use Time::HiRes qw(sleep time);
+use Asked;
 use Wire;
 
 our $ten = '0123456789';
@@ -69,18 +70,6 @@ sub tagged {
     my $cache = JSON::PP->new->encode({ ref $tags ? (tags => $tags) : (), defined $more ? (ttl => $more) : () });
     return grant(qq({"file":{"storage":"files","path":"$name"},"cache":$cache}));
 }
-
-# What /NAME gets a user.
-sub get {
-    my ($name, $user, @lines) = @_;
-    my $method = $name =~ s/^([A-Z]+ )// ? $1 : '';
-    return fetch("$method/$name", 'Cookie: user=' . ($user // 'ann'), @lines);
-}
-
-sub field { my ($r, $name) = @_; return join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} } }
-
-# In two words: status, and who decided.
-sub seen { my $r = shift; return "$r->{status} " . field($r, 'X-Grant') }
 
 # The answer to a POST to /revoke, with a form if there is one.
 sub post {

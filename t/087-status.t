@@ -9,6 +9,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use JSON::PP qw(decode_json);
 use Time::HiRes qw(sleep time);
+use Asked;
 use Wire;
 
 our $ten = '0123456789';
@@ -53,21 +54,6 @@ END
     $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n") unless defined $block->no_error_log || defined $block->must_die;
     $block->set_value(suppress_stderr => '') if defined $block->must_die;
 });
-
-# A grant for a file; more of it as JSON.
-sub file_grant {
-    my ($name, $more, @lines) = @_;
-    return grant(qq({"file":{"storage":"files","path":"$name"}) . ($more ? ",$more" : '') . '}', @lines);
-}
-
-# What /NAME gets a user.
-sub get {
-    my ($name, $user, @lines) = @_;
-    my $method = $name =~ s/^([A-Z]+ )// ? $1 : '';
-    return fetch("$method/$name", 'Cookie: user=' . ($user // 'ann'), @lines);
-}
-
-sub header { my ($r, $name) = @_; return join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} } }
 
 sub status { return decode_json(fetch('/status')->{body}) }
 
@@ -508,21 +494,21 @@ for (['status', 'json'], ['json', 'json'], ['prometheus', 'prometheus'], ['statu
     ['status?format=prometheus&format=json', 'json'], ['status?x', 'json']) {
     my ($where, $format) = @$_;
     my $r = get($where);
-    is("$r->{status} " . header($r, 'Content-Type'), "200 $type{$format}", $where);
-    is(header($r, 'Cache-Control') . ' ' . header($r, 'X-Content-Type-Options'), 'no-store nosniff', "$where: not to be stored or guessed");
-    is(header($r, 'Content-Length'), length $r->{body}, "$where: its length");
+    is("$r->{status} " . field($r, 'Content-Type'), "200 $type{$format}", $where);
+    is(field($r, 'Cache-Control') . ' ' . field($r, 'X-Content-Type-Options'), 'no-store nosniff', "$where: not to be stored or guessed");
+    is(field($r, 'Content-Length'), length $r->{body}, "$where: its length");
     like($r->{body}, $format eq 'json' ? qr/^\{"module_version":.*\}\n$/s : qr/^# HELP nginx_download_info /, "$where: its body");
     my $head = get("HEAD $where");
-    is("$head->{status} " . header($head, 'Content-Type'), "200 $type{$format}", "HEAD $where");
+    is("$head->{status} " . field($head, 'Content-Type'), "200 $type{$format}", "HEAD $where");
 }
 for my $bad (qw(format=xml format= format format=%zz format=JSON format=json&format=x)) {
     my $r = get("status?$bad");
-    is("$r->{status} " . header($r, 'Content-Type'), '400 application/json', $bad);
+    is("$r->{status} " . field($r, 'Content-Type'), '400 application/json', $bad);
     like(decode_json($r->{body})->{error}, qr/format=json/, "$bad: what is expected");
 }
 for my $method (qw(POST PUT DELETE OPTIONS)) {
     my $r = fetch("$method /status", 'Content-Length: 0');
-    is("$r->{status} " . header($r, 'Allow'), '405 GET, HEAD', $method);
+    is("$r->{status} " . field($r, 'Allow'), '405 GET, HEAD', $method);
 }
 my $s = dial();
 send_to($s, GET('/status', 'Content-Length: 7', 'Connection: keep-alive') . 'GET /xx' . GET('/ready'));

@@ -10,6 +10,7 @@ use lib 't/lib';
 use JSON::PP ();
 use Links;
 use Time::HiRes qw(sleep time);
+use Asked;
 use Wire;
 
 our ($secret, $key) = ('open sesame', 'a key of 32 bytes, or even more?');
@@ -66,20 +67,6 @@ END
     $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n") unless defined $block->no_error_log || defined $block->must_die;
     $block->set_value(suppress_stderr => '') if defined $block->must_die;
 });
-
-# A grant for a file of the storage "files"; more of it as JSON.
-sub file_grant {
-    my ($name, $more, @lines) = @_;
-    return grant(qq({"file":{"storage":"files","path":"$name"}) . ($more ? ",$more" : '') . '}', @lines);
-}
-
-sub get {
-    my ($name, $user, @lines) = @_;
-    my $method = $name =~ s/^([A-Z]+ )// ? $1 : '';
-    return fetch("$method/$name", 'Cookie: user=' . ($user // 'ann'), @lines);
-}
-
-sub field { my ($r, $name) = @_; return join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} } }
 
 # A response that must be an explanation, and nothing else; read.
 sub read_explanation {

@@ -10,6 +10,7 @@ use lib 't/lib';
 use Digest::MD5 qw(md5_hex);
 use File::Copy qw(copy);
 use Time::HiRes qw(sleep time);
+use Asked qw(field seen);
 use Wire;
 
 our $ten   = '0123456789';
@@ -122,11 +123,6 @@ sub get {
 }
 
 sub kept { GET(@_, 'Connection: keep-alive') }
-
-sub field { my ($r, $name) = @_; return join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $r->{headers} } }
-
-# In two words: status, and who decided.
-sub seen { my $r = shift; return "$r->{status} " . field($r, 'X-Grant') }
 
 # How many decisions were forgotten; undef if there is no answer.
 sub revoke {
