@@ -1,6 +1,7 @@
 //! What nginx.conf says, as ready objects, and how locations inherit it.
 
 pub(crate) mod cache;
+mod descriptors;
 pub(crate) mod directives;
 mod health;
 mod intercept;

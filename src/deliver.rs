@@ -7,6 +7,8 @@ pub(crate) mod relay;
 mod version;
 
 use std::borrow::Borrow;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::Grant;
@@ -21,7 +23,7 @@ use version::{Anew, Words};
 use crate::config::Storage;
 use crate::exchange::{Below, Exchange, Place};
 use crate::locate::{Disk, Target};
-use crate::nginx::{Body, NoMemory, OpenFile, Response, Status};
+use crate::nginx::{Body, NoMemory, OpenError, OpenFile, Response, Status};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Request, explain};
 
@@ -95,6 +97,21 @@ pub(crate) fn deliver<'r>(
                 request.withhold(header::is_credential).map_err(|_| NoMemory)?;
                 Ok(request.redirect(redirected, b""))
             })
+        }
+        Target::Passed(descriptor) => {
+            let file = open_passed(request, descriptor)?;
+            let metadata = said.of(request, exchange, b"")?.named(exchange, b"");
+            metadata.warn_of_size(request, file.size(), &DESCRIPTOR);
+            let response = request.response();
+            // What was made for this response says nothing of its version by its age: what is
+            // made the next time in the same second may differ.
+            let modified = file.has_name().then(|| file.modified());
+            response.set_file(file.size(), modified);
+            if let Some(modified) = modified.filter(|_| !metadata.has_etag()) {
+                version::tag(response, modified, file.size(), &Anew)?;
+            }
+            metadata.describe(response, b"")?;
+            send(request, exchange, Body::File(file), &Anew)
         }
         Target::Memory(bytes) => {
             let metadata = said.of(request, exchange, b"")?.named(exchange, b"");
@@ -228,6 +245,26 @@ pub(crate) fn open<'r, P: Borrow<RelativePath>>(
         request.remove_file(disk.root, path, disk.symlinks);
     }
     Ok(file)
+}
+
+/// What log lines call it.
+const DESCRIPTOR: &str = "the descriptor that came with the app's response";
+
+/// The file that the app has opened.
+pub(crate) fn open_passed<'r>(
+    request: Request<'r>,
+    descriptor: Rc<OwnedFd>,
+) -> Result<OpenFile<'r>, Refusal> {
+    request.open_passed(descriptor).map_err(|error| match error {
+        OpenError::NotRegular(kind) => {
+            Refusal::new(Failure::BadDescriptor, format!("{DESCRIPTOR} is {kind}, not a file"))
+        }
+        OpenError::Os(libc::EBADF) => {
+            let why = format!("{DESCRIPTOR} was not opened for reading");
+            Refusal::new(Failure::BadDescriptor, why)
+        }
+        error => Refusal::open(&error, &DESCRIPTOR),
+    })
 }
 
 /// Set once: an exchange delivers once.

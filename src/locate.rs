@@ -3,6 +3,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use nginx_download_core::failure::Failure;
 use nginx_download_core::grant::File;
@@ -12,7 +14,7 @@ use nginx_download_core::rule;
 use nginx_download_core::url::{self, UrlError};
 
 use crate::config::{Storage, Where};
-use crate::nginx::Symlinks;
+use crate::nginx::{NoDescriptor, Symlinks};
 use crate::refusal::Refusal;
 use crate::{Request, explain};
 
@@ -52,10 +54,19 @@ pub(crate) enum Target<'r> {
     Remote { storage: &'r Storage, url: Vec<u8>, via: Vec<u8> },
     /// Bytes that came with the grant.
     Memory(&'r [u8]),
+    /// Open already, by the app.
+    Passed(Rc<OwnedFd>),
 }
 
+/// Hands over the descriptor that came with the app's response.
+pub(crate) type Passed<'p> = &'p dyn Fn() -> Result<OwnedFd, NoDescriptor>;
+
 /// The target of a grant.
-pub(crate) fn locate<'r>(request: Request<'r>, file: &File) -> Result<Target<'r>, Refusal> {
+pub(crate) fn locate<'r>(
+    request: Request<'r>,
+    file: &File,
+    passed: Passed<'_>,
+) -> Result<Target<'r>, Refusal> {
     match file {
         File::Storage { storage: name, path } => {
             in_storage(storage(request, name.as_bytes())?, path.as_bytes(), Failure::OutsideRoot)
@@ -66,10 +77,26 @@ pub(crate) fn locate<'r>(request: Request<'r>, file: &File) -> Result<Target<'r>
         File::Content(bytes) | File::Base64(bytes) => {
             Ok(Target::Memory(request.pool().copy(bytes)?))
         }
-        other => Err(Refusal::new(
-            Failure::Unsupported,
-            format!("this version cannot serve a file given as \"{}\"", other.kind()),
+        File::Descriptor(index) => by_descriptor(*index, passed),
+    }
+}
+
+/// The descriptor that came with the app's response. There is one at most.
+fn by_descriptor(index: u32, passed: Passed<'_>) -> Result<Target<'static>, Refusal> {
+    if index != 0 {
+        let why = format!("there is no descriptor {index}: a response comes with one, which is 0");
+        return Err(Refusal::new(Failure::NoDescriptor, why));
+    }
+    match passed() {
+        Ok(descriptor) => Ok(Target::Passed(Rc::new(descriptor))),
+        Err(why @ (NoDescriptor::None | NoDescriptor::Taken)) => {
+            Err(Refusal::new(Failure::NoDescriptor, why.to_string()))
+        }
+        Err(why @ NoDescriptor::NotReceiving) => Err(Refusal::new(
+            Failure::NoDescriptor,
+            format!("{why}: is there download_descriptors in the upstream of the app?"),
         )),
+        Err(why) => Err(Refusal::new(Failure::BadDescriptor, why.to_string())),
     }
 }
 
@@ -216,6 +243,7 @@ impl Reference<'_> {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Target(Target::Location { storage: None, .. }) | Self::Named(_) => "location",
+            Self::Target(Target::Passed(_)) => "descriptor",
             _ => "path",
         }
     }
@@ -227,6 +255,7 @@ pub(crate) fn refer<'r>(
     convention: Convention,
     value: &[u8],
     encoded: bool,
+    passed: Passed<'_>,
 ) -> Result<Result<Reference<'r>, Refusal>, ReferenceError> {
     Ok(match convention {
         Convention::AccelRedirect => match reference::accel_redirect(value, encoded)? {
@@ -246,6 +275,9 @@ pub(crate) fn refer<'r>(
         Convention::Sendfile2 => {
             let parts = reference::sendfile2(value, encoded)?.into_iter();
             parts.map(|part| on_disk(request, part)).collect::<Result<_, _>>().map(Reference::Parts)
+        }
+        Convention::SendfileFd => {
+            by_descriptor(reference::sendfile_fd(value)?, passed).map(Reference::Target)
         }
     })
 }

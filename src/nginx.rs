@@ -4,6 +4,7 @@
 //! Knows nothing of downloads. Everything else in `src/` is safe code on top of it, but for
 //! `modules.rs`, the table of symbols that nginx looks for.
 
+mod alarm;
 mod bits;
 mod body;
 mod client;
@@ -14,6 +15,7 @@ mod filter;
 mod guard;
 mod log;
 mod module;
+mod passing;
 mod pool;
 mod read;
 mod request;
@@ -27,14 +29,16 @@ mod subrequest;
 mod upstream;
 mod variable;
 
+pub(crate) use alarm::Alarm;
 pub(crate) use body::Body;
 pub(crate) use conf::{
     ANY_NUMBER, Conf, ConfError, Content, Context, Directive, Location, LocationKind, Setter,
     Template,
 };
-pub(crate) use file::{OpenError, OpenFile, Symlinks, worker_uid};
+pub(crate) use file::{OpenError, OpenFile, Symlinks, user_id, worker_uid};
 pub(crate) use log::{Level, log_alert};
 pub(crate) use module::{HttpModule, RawModule};
+pub(crate) use passing::{NoDescriptor, Senders, UpstreamConf};
 pub(crate) use request::{Method, NGINX_VERSION, Request, now_msec, now_sec, worker};
 pub(crate) use response::Response;
 pub(crate) use shm::{Locked, SharedMemory, Tag, Use, random};

@@ -1,6 +1,7 @@
 //! A zone: shared memory in which all workers remember decisions, and what this worker has of it
 //! at hand.
 
+mod held;
 mod known;
 
 use std::cell::{OnceCell, RefCell};
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nginx_download_core::cache::{Secret, Table};
 
+pub(crate) use held::{Held, HeldDescriptors};
 pub(crate) use known::{Found, Known, KnownDecisions};
 
 use crate::nginx::{Locked, SharedMemory, Tag, Use, log_alert, random};
@@ -21,6 +23,8 @@ pub(crate) struct Zone {
     secret: OnceCell<Secret>,
     /// What this worker has at hand.
     pub(crate) known: RefCell<KnownDecisions>,
+    /// The descriptors that it keeps.
+    pub(crate) held: HeldDescriptors,
 }
 
 /// What can be told of a zone without its lock: whether there was more of this since.
@@ -49,7 +53,8 @@ impl Zone {
     /// A zone over `memory`, of `size` bytes.
     pub(crate) fn new(name: String, memory: SharedMemory<Decisions>, size: usize) -> Self {
         let known = RefCell::new(KnownDecisions::new(size));
-        Self { name, size, memory, secret: OnceCell::new(), known }
+        let held = HeldDescriptors::default();
+        Self { name, size, memory, secret: OnceCell::new(), known, held }
     }
 
     /// As `zone=` names it.

@@ -45,6 +45,10 @@ pub enum Failure {
     Ambiguous,
     /// The grant's kind of file cannot be served here.
     Unsupported,
+    /// The grant refers to a descriptor that did not come with it.
+    NoDescriptor,
+    /// The descriptor is not what may be sent, or came as it must not.
+    BadDescriptor,
     /// No `download_rule` covers the grant's path, or no storage its location.
     NoRule,
     /// The path leads out of its storage.
@@ -136,6 +140,8 @@ table! {
     UnknownStorage  "unknown_storage"  502  Error  App;
     Ambiguous       "ambiguous"        502  Error  App;
     Unsupported     "unsupported"      502  Error  App;
+    NoDescriptor    "no_descriptor"    502  Error  App;
+    BadDescriptor   "bad_descriptor"   502  Error  App;
     NoRule          "no_rule"          404  Error  Admin;
     OutsideRoot     "outside_root"     404  Error  App;
     Symlink         "symlink"          404  Error  Admin;

@@ -119,6 +119,8 @@ pub fn advice(failure: Failure) -> Option<&'static str> {
         | Failure::LinkNotYet
         | Failure::Revoked
         | Failure::Unsupported
+        | Failure::NoDescriptor
+        | Failure::BadDescriptor
         | Failure::TargetMissing
         | Failure::TargetError
         | Failure::BadOption => return None,

@@ -20,6 +20,8 @@ pub enum Convention {
     SendfileTemporary,
     /// `X-Sendfile2`: parts of files (lighttpd).
     Sendfile2,
+    /// `X-Sendfile-Fd`: an open descriptor that came with the response.
+    SendfileFd,
 }
 
 impl Convention {
@@ -36,6 +38,7 @@ impl Convention {
             ("X-LIGHTTPD-send-file", Self::Sendfile),
             ("X-Sendfile-Temporary", Self::SendfileTemporary),
             ("X-Sendfile2", Self::Sendfile2),
+            ("X-Sendfile-Fd", Self::SendfileFd),
         ]
         .into_iter()
         .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
@@ -56,6 +59,8 @@ pub enum ReferenceError {
     Empty,
     /// It is no `path start-[end]` list.
     Parts,
+    /// It is no number.
+    Number,
 }
 
 impl fmt::Display for ReferenceError {
@@ -63,6 +68,7 @@ impl fmt::Display for ReferenceError {
         f.write_str(match self {
             Self::Empty => "the value is empty",
             Self::Parts => "the value is no list of \"path start-[end]\"",
+            Self::Number => "the value is no number of a descriptor",
         })
     }
 }
@@ -141,6 +147,15 @@ pub fn sendfile2(value: &[u8], encoded: bool) -> Result<Vec<Part>, ReferenceErro
     parts.collect()
 }
 
+/// The value of X-Sendfile-Fd: which of the descriptors that came with the response.
+pub fn sendfile_fd(value: &[u8]) -> Result<u32, ReferenceError> {
+    let digits = str::from_utf8(value).map_err(|_| ReferenceError::Number)?;
+    if !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return Err(ReferenceError::Number);
+    }
+    digits.parse().map_err(|_| ReferenceError::Number)
+}
+
 /// Digits and nothing else, below 2^63.
 fn number(digits: &str) -> Result<u64, ReferenceError> {
     if !digits.bytes().all(|c| c.is_ascii_digit()) {
@@ -212,10 +227,20 @@ mod tests {
     }
 
     #[test]
+    fn sendfile_fds() {
+        assert_eq!(sendfile_fd(b"0"), Ok(0));
+        assert_eq!(sendfile_fd(b"4294967295"), Ok(u32::MAX));
+        for bad in ["", "-1", "+0", "0 ", "x", "4294967296", "0x0", "\u{661}"] {
+            assert_eq!(sendfile_fd(bad.as_bytes()), Err(ReferenceError::Number), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn headers() {
         assert_eq!(Convention::of_header(b"x-accel-redirect"), Some(Convention::AccelRedirect));
         assert_eq!(Convention::of_header(b"X-LIGHTTPD-SEND-FILE"), Some(Convention::Sendfile));
         assert_eq!(Convention::of_header(b"X-Sendfile-Type"), None);
+        assert_eq!(Convention::of_header(b"x-sendfile-fd"), Some(Convention::SendfileFd));
         assert!(Convention::AccelRedirect.is_encoded() && !Convention::Sendfile.is_encoded());
     }
 }

@@ -8,7 +8,8 @@ use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
 use super::{
-    Endpoint, Format, LocConf, MainConf, cache, health, intercept, signature, storage, view,
+    Endpoint, Format, LocConf, MainConf, cache, descriptors, health, intercept, signature, storage,
+    view,
 };
 use crate::Download;
 use crate::nginx::{ANY_NUMBER, Conf, ConfError, Context, Directive, Setter, Template};
@@ -176,6 +177,12 @@ pub(crate) const TABLE: &[Directive<Download>] = &[
         set: Setter::Location(|conf, location: &mut LocConf| {
             cache::set_stale(conf, &mut location.caching)
         }),
+    },
+    Directive {
+        name: c"download_descriptors",
+        contexts: &[Context::Upstream],
+        arguments: (1, 2),
+        set: Setter::Upstream(descriptors::set),
     },
     Directive {
         name: c"download_explain",

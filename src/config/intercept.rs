@@ -25,9 +25,10 @@ impl Intercept {
     pub(crate) fn takes(self, convention: Convention) -> bool {
         match convention {
             Convention::AccelRedirect => self.accel_redirect,
-            Convention::Sendfile | Convention::SendfileTemporary | Convention::Sendfile2 => {
-                self.sendfile
-            }
+            Convention::Sendfile
+            | Convention::SendfileTemporary
+            | Convention::Sendfile2
+            | Convention::SendfileFd => self.sendfile,
         }
     }
 }

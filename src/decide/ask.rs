@@ -9,7 +9,7 @@ use crate::config::LocalUri;
 use crate::deliver::{AppResponse, Granted, Metadata, Said, relay};
 use crate::entry::intercept::{self, Found};
 use crate::exchange::{Decision, Exchange};
-use crate::locate::Target;
+use crate::locate::{Passed, Target};
 use crate::nginx::{Answer, End, Question, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Download, Request, deliver, explain, locate};
@@ -133,14 +133,15 @@ fn referred(
     };
     cache::not_granted(request, exchange, 200);
     exchange.decision.set(Decision::Asked);
-    let reference = intercept::refer(request, exchange, found)?;
+    let reference = intercept::refer(request, exchange, found, &|| answer.take_descriptor())?;
     intercept::send(request, exchange, reference, Metadata::of_app(request, app))
 }
 
 fn grant(request: Request<'_>, exchange: &Exchange, answer: &Answer<'_>) -> Outcome {
     is_grant(answer)?;
-    let (grant, target) = read(request, exchange, answer.end(), answer.body())?;
-    if !cache::granted(request, exchange, answer, &grant) {
+    let passed = &|| answer.take_descriptor();
+    let (grant, target) = read(request, exchange, answer.end(), answer.body(), passed)?;
+    if !cache::granted(request, exchange, answer, &grant, &target) {
         return cache::ask_again(request, exchange);
     }
     // The app may open or renew a session on the occasion.
@@ -185,12 +186,13 @@ pub(crate) fn read<'r>(
     exchange: &Exchange,
     end: End,
     body: &[u8],
+    passed: Passed<'_>,
 ) -> Result<(Grant, Target<'r>), Refusal> {
     let grant = parse(request, end, body)?;
     exchange.decision.set(Decision::Asked);
     exchange.source.set(Some(grant.file.kind()));
     explain::granted(exchange, body);
-    let target = locate::locate(request, &grant.file)?;
+    let target = locate::locate(request, &grant.file, passed)?;
     Ok((grant, target))
 }
 

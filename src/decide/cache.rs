@@ -26,9 +26,10 @@ use super::ask;
 use crate::config::{Cache, LocalUri};
 use crate::deliver::{self, Granted, Prepared, Said};
 use crate::exchange::{Decision, Exchange};
-use crate::nginx::{Status, now_msec};
+use crate::locate::{Passed, Target};
+use crate::nginx::{NoDescriptor, Status, now_msec};
 use crate::refusal::{Outcome, Refusal};
-use crate::zone::{Found, Known, Signals};
+use crate::zone::{Found, Held, Known, Signals};
 use crate::{Request, explain, locate};
 
 /// So long, in milliseconds, others wait for one who asks, before one of them asks as well;
@@ -37,6 +38,9 @@ const CLAIM: u64 = 5_000;
 
 /// So long, in milliseconds, the app is left alone after it failed, if there is a grant to serve.
 const RESPITE: u64 = 1_000;
+
+/// What comes along with a decision that is remembered.
+const NOTHING_PASSED: Passed<'_> = &|| Err(NoDescriptor::None);
 
 /// Decides by what is remembered, or asks.
 pub(crate) fn decide<'r>(
@@ -58,10 +62,14 @@ pub(crate) fn decide<'r>(
     };
     let (now, signals) = (now_msec(), Signals::of(&cache.zone));
     let known = cache.zone.known.borrow_mut().find(&key, now, signals.forgotten);
-    match known {
-        Some(known) => {
+    if let Some(known) = known {
+        exchange.saw(CacheEvent::Hit);
+        return serve(request, exchange, cache, &known);
+    }
+    match cache.zone.held.find(&key, now, signals.forgotten) {
+        Some(held) => {
             exchange.saw(CacheEvent::Hit);
-            serve(request, exchange, cache, &known)
+            serve_held(request, exchange, cache, held)
         }
         None => look(request, exchange, cache, key, ask),
     }
@@ -102,6 +110,11 @@ fn explained<'r>(
     };
     let now = now_msec();
     let signals = Signals::of(&cache.zone);
+    if let Some(held) = cache.zone.held.find(&key, now, signals.forgotten) {
+        let expires_in = held.known.expires().saturating_sub(now);
+        tell("hit: this worker keeps the descriptor", Some(expires_in));
+        return serve_held(request, exchange, cache, held);
+    }
     let looked = cache.zone.with(|table| (table.look(&key, now, None, None), table.position()));
     match looked {
         Some((Lookup::Grant { value, tags, expires }, position)) => {
@@ -200,19 +213,35 @@ fn serve<'r>(
     cache: &Cache,
     known: &Rc<Known>,
 ) -> Outcome {
-    exchange.queued.take();
-    exchange.decision.set(Decision::Cached);
-    exchange.source.set(Some(known.grant.file.kind()));
-    Watch::begin(exchange, &cache.zone, Rc::clone(&known.ids), known.position, known.cut);
+    begin(exchange, cache, known);
     if exchange.claims.get().is_none()
         && !explain::is_on(exchange)
         && let Some(prepared) = prepared(request, known)?
     {
         return prepared.deliver(request, exchange);
     }
-    let target = locate::locate(request, &known.grant.file)?;
+    let target = locate::locate(request, &known.grant.file, NOTHING_PASSED)?;
     let granted = Granted { grant: known.grant.clone(), cookies: Vec::new() };
     deliver::deliver(request, exchange, target, Said::Granted(granted))
+}
+
+/// Serves a file that the app has opened a while ago.
+fn serve_held<'r>(
+    request: Request<'r>,
+    exchange: &'r Exchange,
+    cache: &Cache,
+    Held { known, descriptor }: Held,
+) -> Outcome {
+    begin(exchange, cache, &known);
+    let granted = Granted { grant: known.grant.clone(), cookies: Vec::new() };
+    deliver::deliver(request, exchange, Target::Passed(descriptor), Said::Granted(granted))
+}
+
+fn begin(exchange: &Exchange, cache: &Cache, known: &Known) {
+    exchange.queued.take();
+    exchange.decision.set(Decision::Cached);
+    exchange.source.set(Some(known.grant.file.kind()));
+    Watch::begin(exchange, &cache.zone, Rc::clone(&known.ids), known.position, known.cut);
 }
 
 /// The response that the grant leads to, made beforehand, if it can be.
@@ -221,7 +250,7 @@ fn prepared(request: Request<'_>, known: &Known) -> Result<Option<Rc<Prepared>>,
     if let Some(prepared) = known.prepared_for(location) {
         return Ok(prepared);
     }
-    let target = locate::locate(request, &known.grant.file)?;
+    let target = locate::locate(request, &known.grant.file, NOTHING_PASSED)?;
     let prepared = Prepared::new(request, &known.grant, &target)?.map(Rc::new);
     known.keep_prepared(location, prepared.clone());
     Ok(prepared)

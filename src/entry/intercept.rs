@@ -11,7 +11,7 @@ use crate::config::Intercept;
 use crate::decide;
 use crate::deliver::{self, AppResponse, Granted, Metadata, Said};
 use crate::exchange::{Decision, Exchange};
-use crate::locate::{self, Reference, Target};
+use crate::locate::{self, Passed, Reference, Target};
 use crate::nginx::{End, Method, NoMemory, Status};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Request, explain};
@@ -80,7 +80,7 @@ fn begin(request: Request<'_>) -> Result<&Exchange, NoMemory> {
 
 /// Sends the file that a response refers to.
 fn answer(request: Request<'_>, exchange: &Exchange, found: Found<'_>) -> Outcome {
-    match refer(request, exchange, found)? {
+    match refer(request, exchange, found, &|| request.take_descriptor())? {
         // The common case, in which the app's header fields can stay where they are.
         Reference::Target(Target::Disk(disk)) => {
             deliver::in_place(request, exchange, disk, found.limit_rate)
@@ -132,7 +132,8 @@ fn grant(request: Request<'_>, exchange: &Exchange, end: End, body: &[u8]) -> Ou
             "the answer to HEAD has no body for a grant: ask the app by GET (proxy_method GET)";
         return Err(Refusal::new(Failure::NotAGrant, why));
     }
-    let (mut grant, target) = decide::ask::read(request, exchange, end, body)?;
+    let (mut grant, target) =
+        decide::ask::read(request, exchange, end, body, &|| request.take_descriptor())?;
     // The app's other fields stand where the grant itself is silent.
     for (name, value) in exchange.held.take() {
         let (Ok(name), Ok(value)) = (HeaderName::parse(&name), HeaderValue::parse(&value)) else {
@@ -195,13 +196,19 @@ pub(crate) fn refer<'r>(
     request: Request<'r>,
     exchange: &Exchange,
     Found { convention, value, .. }: Found<'_>,
+    passed: Passed<'_>,
 ) -> Result<Reference<'r>, Refusal> {
     let decode = request.loc_conf().intercept().decode;
     let encoded = decode.unwrap_or(convention.is_encoded());
     let unreadable = |error: ReferenceError| {
-        Refusal::new(Failure::OutsideRoot, format!("\"{}\": {error}", value.escape_ascii()))
+        let failure = match error {
+            ReferenceError::Number => Failure::NoDescriptor,
+            ReferenceError::Empty | ReferenceError::Parts => Failure::OutsideRoot,
+        };
+        Refusal::new(failure, format!("\"{}\": {error}", value.escape_ascii()))
     };
-    let reference = locate::refer(request, convention, value, encoded).map_err(unreadable)??;
+    let reference =
+        locate::refer(request, convention, value, encoded, passed).map_err(unreadable)??;
     exchange.source.set(Some(reference.kind()));
     Ok(reference)
 }

@@ -17,6 +17,7 @@ use nginx_sys::{
 
 use super::bits;
 use super::module::{HttpModule, content_handler};
+use super::passing::UpstreamConf;
 use super::pool::{Pool, as_bytes, ngx_str};
 use super::{NoMemory, guard};
 
@@ -69,6 +70,8 @@ pub(crate) enum Context {
     Location,
     /// `if {}` within a location
     If,
+    /// `upstream {}`
+    Upstream,
 }
 
 /// Reads a directive's arguments into the configuration it belongs to.
@@ -77,6 +80,8 @@ pub(crate) enum Setter<M: HttpModule> {
     Main(fn(&mut Conf<'_>, &mut M::MainConf) -> Result<(), ConfError>),
     /// Of a location, or what locations inherit.
     Location(fn(&mut Conf<'_>, &mut M::LocConf) -> Result<(), ConfError>),
+    /// Of an `upstream {}`.
+    Upstream(fn(&mut Conf<'_>, &mut UpstreamConf) -> Result<(), ConfError>),
 }
 
 /// The command table for nginx; `N` is the number of directives plus one.
@@ -99,6 +104,7 @@ pub(crate) const fn commands<M: HttpModule, const N: usize>(
             conf: match directive.set {
                 Setter::Main(_) => nginx_sys::NGX_HTTP_MAIN_CONF_OFFSET,
                 Setter::Location(_) => nginx_sys::NGX_HTTP_LOC_CONF_OFFSET,
+                Setter::Upstream(_) => nginx_sys::NGX_HTTP_SRV_CONF_OFFSET,
             },
             offset: 0,
             post: ptr::from_ref(directive).cast_mut().cast(),
@@ -118,6 +124,7 @@ const fn command_type(contexts: &[Context], arguments: (usize, usize)) -> ngx_ui
             Context::Server => nginx_sys::NGX_HTTP_SRV_CONF,
             Context::Location => nginx_sys::NGX_HTTP_LOC_CONF,
             Context::If => nginx_sys::NGX_HTTP_LIF_CONF,
+            Context::Upstream => nginx_sys::NGX_HTTP_UPS_CONF,
         };
         i += 1;
     }
@@ -152,6 +159,7 @@ unsafe extern "C" fn set<M: HttpModule>(
             guard::shield(Err(ConfError("a bug in the module".into())), || match directive.set {
                 Setter::Main(set) => set(&mut conf_view, &mut *conf.cast::<M::MainConf>()),
                 Setter::Location(set) => set(&mut conf_view, &mut *conf.cast::<M::LocConf>()),
+                Setter::Upstream(set) => set(&mut conf_view, &mut *conf.cast::<UpstreamConf>()),
             });
         conf_view.verdict(done.map_err(|ConfError(why)| {
             ConfError(format!("\"{}\" directive: {why}", directive.name.to_string_lossy()))

@@ -13,6 +13,7 @@
 #![allow(unsafe_code)]
 
 mod folder;
+mod passed;
 mod remove;
 
 use core::ffi::c_int;
@@ -21,6 +22,7 @@ use core::mem::zeroed;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::ffi::OsStr;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
@@ -30,7 +32,7 @@ use nginx_sys::{
     ngx_pool_cleanup_file_t,
 };
 
-pub(crate) use folder::worker_uid;
+pub(crate) use folder::{user_id, worker_uid};
 
 use super::NoMemory;
 use super::bits;
@@ -47,6 +49,7 @@ pub(crate) struct OpenFile<'r> {
     size: u64,
     modified: i64,
     directio: bool,
+    named: bool,
     path: &'r [u8],
     life: PhantomData<&'r ()>,
 }
@@ -77,6 +80,12 @@ impl<'r> OpenFile<'r> {
         // SAFETY: the descriptor is open, and there is one byte to write to.
         let read = unsafe { libc::pread(self.fd, (&raw mut byte).cast(), 1, 0) };
         if read < 0 && !self.directio { Err(OpenError::Os(errno())) } else { Ok(()) }
+    }
+
+    /// Has it a name in some folder? Without one it is gone once nobody has it open, and was most
+    /// likely made for this response.
+    pub(crate) fn has_name(&self) -> bool {
+        self.named
     }
 
     /// Where it was opened.
@@ -193,12 +202,12 @@ impl<'r> Opening<'r, '_> {
     }
 
     /// The one system call way. `extra` is added to the resolve flags.
-    fn beneath(&self, extra: u64) -> Result<Descriptor, Missing> {
+    fn beneath(&self, extra: u64) -> Result<OwnedFd, Missing> {
         // O_NONBLOCK: opening a FIFO must not wait for a writer.
         self.open_beneath(extra, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
     }
 
-    fn open_beneath(&self, extra: u64, flags: c_int) -> Result<Descriptor, Missing> {
+    fn open_beneath(&self, extra: u64, flags: c_int) -> Result<OwnedFd, Missing> {
         if NO_OPENAT2.load(Ordering::Relaxed) {
             return Err(Missing::Openat2);
         }
@@ -212,12 +221,19 @@ impl<'r> Opening<'r, '_> {
             // and the slash before it lie within.
             let fd = unsafe {
                 let path = self.full.as_ptr().add(self.root + 1);
-                libc::syscall(libc::SYS_openat2, root.0, path, &raw const how, size_of_val(&how))
+                libc::syscall(
+                    libc::SYS_openat2,
+                    root.as_raw_fd(),
+                    path,
+                    &raw const how,
+                    size_of_val(&how),
+                )
             };
             if let Ok(fd) = c_int::try_from(fd)
                 && fd >= 0
             {
-                return Ok(Descriptor(fd));
+                // SAFETY: it was opened just now.
+                return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
             }
             return Err(match errno() {
                 libc::EAGAIN | libc::EINTR => continue,
@@ -239,31 +255,25 @@ impl<'r> Opening<'r, '_> {
 
     /// The root is opened for each request: a descriptor kept open would hold on to a directory
     /// that was replaced (deployments do that) and keep its file system from being unmounted.
-    fn open_root(&self) -> Result<Descriptor, OpenError> {
+    fn open_root(&self) -> Result<OwnedFd, OpenError> {
         let root = self.full.get(..self.root).unwrap_or_default();
         let root = self.pool.copy(if root.is_empty() { b"/" } else { root })?;
         // SAFETY: a NUL follows the copy.
         let fd = unsafe {
             libc::open(root.as_ptr().cast(), libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC)
         };
-        if fd < 0 { Err(OpenError::Os(errno())) } else { Ok(Descriptor(fd)) }
+        if fd < 0 {
+            return Err(OpenError::Os(errno()));
+        }
+        // SAFETY: it was opened just now.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     /// Makes sure that it is a regular file and hands the descriptor to the pool. The twin of
     /// ngx_open_and_stat_file() for the ways that nginx does not have.
-    fn keep(self, descriptor: Descriptor) -> Result<OpenFile<'r>, OpenError> {
-        let fd = descriptor.0;
-        // SAFETY: the descriptor is open; stat is plain data that the call fills.
-        let stat = unsafe {
-            let mut stat: libc::stat = zeroed();
-            if libc::fstat(fd, &raw mut stat) != 0 {
-                return Err(OpenError::Os(errno()));
-            }
-            stat
-        };
-        if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
-            return Err(OpenError::NotRegular(kind(stat.st_mode)));
-        }
+    fn keep(self, descriptor: OwnedFd) -> Result<OpenFile<'r>, OpenError> {
+        let stat = stat_regular(&descriptor)?;
+        let fd = descriptor.as_raw_fd();
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let mut directio = false;
         // SAFETY: the pool is live and takes the descriptor over; nginx's cleanup closes it.
@@ -275,7 +285,7 @@ impl<'r> Opening<'r, '_> {
             }
             (*cleanup).handler = Some(ngx_pool_cleanup_file);
             let file = (*cleanup).data.cast::<ngx_pool_cleanup_file_t>();
-            (*file).fd = descriptor.release();
+            (*file).fd = descriptor.into_raw_fd();
             (*file).name = self.full.as_ptr().cast_mut();
             (*file).log = (*pool).log;
 
@@ -296,7 +306,15 @@ impl<'r> Opening<'r, '_> {
             }
         }
         let modified = stat.st_mtime;
-        Ok(OpenFile { fd, size, modified, directio, path: self.full, life: PhantomData })
+        Ok(OpenFile {
+            fd,
+            size,
+            modified,
+            directio,
+            named: true,
+            path: self.full,
+            life: PhantomData,
+        })
     }
 
     /// nginx's own way, through the open_file_cache where there is one.
@@ -337,6 +355,7 @@ impl<'r> Opening<'r, '_> {
                 size: u64::try_from(of.size).unwrap_or(0),
                 modified: of.mtime,
                 directio: bits::NGX_OPEN_FILE_INFO_IS_DIRECTIO.is_set(&raw const of),
+                named: true,
                 path: self.full,
                 life: PhantomData,
             })
@@ -373,6 +392,23 @@ const MIN_READ_AHEAD: u64 = 128 * 1024;
 /// NGX_DISABLE_SYMLINKS_ON of ngx_core.h, absent from the bindings of some versions.
 const DISABLE_SYMLINKS_ON: u32 = 1;
 
+/// What the system says of a file, which must be a regular one.
+fn stat_regular(descriptor: &OwnedFd) -> Result<libc::stat, OpenError> {
+    // SAFETY: the descriptor is open; stat is plain data that the call fills.
+    let stat = unsafe {
+        let mut stat: libc::stat = zeroed();
+        if libc::fstat(descriptor.as_raw_fd(), &raw mut stat) != 0 {
+            return Err(OpenError::Os(errno()));
+        }
+        stat
+    };
+    if stat.st_mode & libc::S_IFMT == libc::S_IFREG {
+        Ok(stat)
+    } else {
+        Err(OpenError::NotRegular(kind(stat.st_mode)))
+    }
+}
+
 fn kind(mode: libc::mode_t) -> &'static str {
     match mode & libc::S_IFMT {
         libc::S_IFDIR => "a directory",
@@ -380,24 +416,6 @@ fn kind(mode: libc::mode_t) -> &'static str {
         libc::S_IFSOCK => "a socket",
         libc::S_IFCHR | libc::S_IFBLK => "a device",
         _ => "not a regular file",
-    }
-}
-
-/// A descriptor that is closed unless somebody takes it over.
-struct Descriptor(c_int);
-
-impl Descriptor {
-    fn release(self) -> c_int {
-        let fd = self.0;
-        core::mem::forget(self);
-        fd
-    }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        // SAFETY: it is open and nobody else's.
-        unsafe { libc::close(self.0) };
     }
 }
 

@@ -12,6 +12,7 @@ use nginx_sys::{
 };
 
 use super::conf::{Conf, ConfError, Directive};
+use super::passing::{self, UpstreamConf};
 use super::pool::Pool;
 use super::request::Request;
 use super::variable::{self, Variable};
@@ -80,7 +81,7 @@ pub(crate) const fn callbacks<M: HttpModule>() -> ngx_http_module_t {
         postconfiguration: Some(postconfiguration::<M>),
         create_main_conf: Some(create::<M::MainConf>),
         init_main_conf: None,
-        create_srv_conf: None,
+        create_srv_conf: Some(create::<UpstreamConf>),
         merge_srv_conf: None,
         create_loc_conf: Some(create::<M::LocConf>),
         merge_loc_conf: Some(merge::<M>),
@@ -113,6 +114,10 @@ unsafe extern "C" fn postconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ng
     // SAFETY: nginx passes the configuration that it has read.
     let installed = unsafe {
         let conf = Conf::from_raw(cf);
+        if let Err(error) = passing::install::<M>(cf) {
+            conf.verdict(Err(error));
+            return Status::ERROR.0;
+        }
         let main = conf.main_conf::<M>();
         let before_content = !M::has_before_content(main)
             || install(cf, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, precontent_handler::<M>);

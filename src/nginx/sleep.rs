@@ -173,7 +173,7 @@ impl<M: HttpModule> Drop for Sleeper<M> {
 ///
 /// # Safety
 /// `event` is live, and stays so while it is armed.
-unsafe fn arm(event: *mut ngx_event_t, msec: u64) {
+pub(super) unsafe fn arm(event: *mut ngx_event_t, msec: u64) {
     // SAFETY: handed on to the caller; the timers' tree is the process's own.
     unsafe {
         disarm(event);
@@ -188,7 +188,7 @@ unsafe fn arm(event: *mut ngx_event_t, msec: u64) {
 ///
 /// # Safety
 /// `event` is live.
-unsafe fn disarm(event: *mut ngx_event_t) {
+pub(super) unsafe fn disarm(event: *mut ngx_event_t) {
     // SAFETY: handed on to the caller; the bits say where nginx has it.
     unsafe {
         if bits::NGX_EVENT_TIMER_SET.is_set(event) {

@@ -11,6 +11,8 @@ impl Status {
     pub(crate) const OK: Self = Self(nginx_sys::NGX_OK as ngx_int_t);
     /// NGX_ERROR: the connection is beyond help.
     pub(crate) const ERROR: Self = Self(nginx_sys::NGX_ERROR as ngx_int_t);
+    /// NGX_AGAIN: nothing more for now.
+    pub(super) const AGAIN: Self = Self(nginx_sys::NGX_AGAIN as ngx_int_t);
     /// NGX_DONE: somebody else goes on with the request.
     pub(crate) const DONE: Self = Self(nginx_sys::NGX_DONE as ngx_int_t);
     /// NGX_DECLINED: somebody else may answer.

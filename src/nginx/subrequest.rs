@@ -78,6 +78,10 @@ pub(crate) struct Answer<'r> {
 }
 
 impl<'r> Answer<'r> {
+    pub(super) fn as_ptr(&self) -> *const ngx_http_request_t {
+        self.subrequest
+    }
+
     /// The HTTP status; 0 when there was no response at all.
     pub(crate) fn status(&self) -> u16 {
         // SAFETY: a subrequest lives in the pool of its parent, which lives for `'r`.

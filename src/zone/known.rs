@@ -47,6 +47,25 @@ impl Known {
         Self { key, size, expires, looked_up: now, forgotten, cut, grant, ids, position, prepared }
     }
 
+    /// In milliseconds.
+    pub(crate) fn expires(&self) -> u64 {
+        self.expires
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Is it what `key` stands for?
+    pub(super) fn is_for(&self, key: &Key) -> bool {
+        self.key.as_bytes() == key.as_bytes()
+    }
+
+    /// Does it hold still? `forgotten` is the zone's signal.
+    pub(super) fn is_current(&self, now: u64, forgotten: u64) -> bool {
+        now < self.expires && forgotten == self.forgotten
+    }
+
     /// What [`Known::keep_prepared`] kept for that location.
     pub(crate) fn prepared_for(&self, location: usize) -> Option<Option<Rc<Prepared>>> {
         let prepared = self.prepared.borrow();
@@ -97,11 +116,8 @@ impl KnownDecisions {
                 self.keep(known)
             }
         };
-        let holds = now < known.expires
-            && now < known.looked_up.saturating_add(UNSEEN)
-            && forgotten == known.forgotten
-            && known.key.as_bytes() == key.as_bytes();
-        holds.then_some(known)
+        let seen = now < known.looked_up.saturating_add(UNSEEN);
+        (seen && known.is_current(now, forgotten) && known.is_for(key)).then_some(known)
     }
 
     /// Keeps a grant at hand.

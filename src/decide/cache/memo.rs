@@ -1,6 +1,7 @@
 //! What is to become of the answer that a request asks for: it is remembered, or that there is
 //! nothing to remember; and those who wait get to know.
 
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use nginx_download_core::cache::{
@@ -8,16 +9,17 @@ use nginx_download_core::cache::{
 };
 use nginx_download_core::counters::CacheEvent;
 use nginx_download_core::failure::Failure;
-use nginx_download_core::grant::{File, Grant};
+use nginx_download_core::grant::Grant;
 
 use super::watch::Watch;
 use super::{RESPITE, decide, queue, serve, stale};
 use crate::Request;
 use crate::config::{Cache, View};
 use crate::exchange::Exchange;
+use crate::locate::Target;
 use crate::nginx::{Answer, Level, now_msec};
 use crate::refusal::{Outcome, Refusal};
-use crate::zone::{Signal, Zone};
+use crate::zone::{Found, Held, Known, Signal, Signals, Zone};
 
 /// So long, in milliseconds, it is remembered that there is nothing to remember.
 const PASS: u64 = 5_000;
@@ -43,6 +45,7 @@ pub(in crate::decide) fn granted(
     exchange: &Exchange,
     answer: &Answer<'_>,
     grant: &Grant,
+    target: &Target<'_>,
 ) -> bool {
     let Some((memo, cache)) = open_memo(request, exchange) else { return true };
     let tags = grant.cache.iter().flat_map(|cache| &cache.tags);
@@ -56,11 +59,16 @@ pub(in crate::decide) fn granted(
     for (name, value) in answer.headers() {
         freshness.see(name, value);
     }
-    // A descriptor came with this one answer.
-    let lifetime = match grant.file {
-        File::Descriptor(_) => None,
-        _ => freshness.lifetime(cache.valid),
-    };
+    let lifetime = freshness.lifetime(cache.valid);
+    if let (Target::Passed(descriptor), Some(msec)) = (target, lifetime) {
+        return match memo.hold(grant, descriptor, msec, &tags) {
+            true => true,
+            false => {
+                exchange.memo.replace(Some(memo));
+                false
+            }
+        };
+    }
     let decision = Remembered::Grant { value: answer.body(), tags: &tags };
     let stored = match lifetime {
         Some(msec) => memo.store(decision, msec, cache.stale),
@@ -167,6 +175,23 @@ impl Memo {
             self.zone.raise(Signal::Forgotten);
         }
         Some(stored)
+    }
+
+    /// Has this worker keep a descriptor, which others cannot have, for so many milliseconds.
+    /// `false`: it was revoked meanwhile.
+    fn hold(&self, grant: &Grant, descriptor: &Rc<OwnedFd>, msec: u64, tags: &[Id]) -> bool {
+        let (now, signals) = (now_msec(), Signals::of(&self.zone));
+        if self.zone.with(|table| table.is_revoked(self.since, self.ids(tags))) != Some(false) {
+            return false;
+        }
+        if let Some(key) = &self.key {
+            let expires = now.saturating_add(msec);
+            let signals = Signals { cut: self.cut, ..signals };
+            let found = Found { now, expires, signals, position: self.since };
+            let known = Rc::new(Known::new(key.clone(), grant.clone(), 0, tags, found));
+            self.zone.held.keep(Held { known, descriptor: Rc::clone(descriptor) }, now);
+        }
+        true
     }
 
     /// Remembers that there is nothing to remember. What the answer can be revoked by may have

@@ -93,6 +93,10 @@ pub(super) fn at(
     let asked = match target {
         Target::Disk(disk) => return Some(on_disk(request, disk)),
         Target::Memory(_) => return Some(Ok(None)),
+        Target::Passed(descriptor) => {
+            let opened = deliver::open_passed(request, descriptor);
+            return Some(opened.map(|_| None).map_err(|refusal| explain(&refusal)));
+        }
         Target::Location { uri, args, .. } => {
             run.asks(format!("the internal location \"{}\"", uri.escape_ascii()));
             fetch(request, &uri, &args, None, then)
@@ -223,11 +227,15 @@ pub(super) fn judge<'r>(request: Request<'_>, answer: &Answer<'r>) -> Result<Gra
 pub(super) fn locate<'r>(
     request: Request<'r>,
     granted: Granted<'_>,
+    answer: &Answer<'_>,
 ) -> Result<Reference<'r>, Refusal> {
+    let passed = &|| answer.take_descriptor();
     match granted {
-        Granted::File(file) => places::locate(request, &file).map(Reference::Target),
+        Granted::File(file) => places::locate(request, &file, passed).map(Reference::Target),
         // Nothing is remembered of what was not sent.
-        Granted::Found(found) => intercept::refer(request, &Exchange::new(View::Object), found),
+        Granted::Found(found) => {
+            intercept::refer(request, &Exchange::new(View::Object), found, passed)
+        }
     }
 }
 

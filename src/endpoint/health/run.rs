@@ -111,7 +111,7 @@ fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
             Ok(granted) => {
                 run.finish(Ok(None));
                 run.begin("end_to_end".to_owned());
-                match end_to_end(request, run, granted) {
+                match end_to_end(request, run, granted, &answer) {
                     Some(finding) => run.finish(finding),
                     None => return Status::DONE,
                 }
@@ -122,8 +122,13 @@ fn answered(request: Request<'_>, answer: Answer<'_>) -> Status {
 }
 
 /// Where a grant leads to; `None`: a location is asked.
-fn end_to_end(request: Request<'_>, run: &Run, granted: Granted<'_>) -> Option<Finding> {
-    match look::locate(request, granted) {
+fn end_to_end(
+    request: Request<'_>,
+    run: &Run,
+    granted: Granted<'_>,
+    answer: &Answer<'_>,
+) -> Option<Finding> {
+    match look::locate(request, granted, answer) {
         Ok(reference) => look::at_reference(request, run, reference, reached),
         Err(refusal) => Some(Err(look::explain(&refusal))),
     }

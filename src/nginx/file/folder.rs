@@ -4,8 +4,10 @@
 use core::ffi::c_int;
 use core::ptr;
 use std::borrow::Cow;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use super::{Descriptor, Missing, OpenError, Opening, Symlinks, core_location, errno, resolve};
+use super::{Missing, OpenError, Opening, Symlinks, core_location, errno, resolve};
 use crate::nginx::request::Request;
 
 impl<M> Request<'_, M> {
@@ -23,7 +25,7 @@ impl<M> Request<'_, M> {
     }
 
     /// Opens a folder below the root, following no link.
-    pub(super) fn folder(self, root: &[u8], path: &[u8]) -> Result<Descriptor, OpenError> {
+    pub(super) fn folder(self, root: &[u8], path: &[u8]) -> Result<OwnedFd, OpenError> {
         let full = self.pool().concat(&[root, b"/", path])?;
         // SAFETY: every location has the core module's configuration, which outlives the request.
         let location = unsafe { &*core_location(self.as_ptr()) };
@@ -38,11 +40,12 @@ impl<M> Request<'_, M> {
                     let name = self.pool().copy(name)?;
                     let flags = FOLDER | libc::O_NOFOLLOW | libc::O_CLOEXEC;
                     // SAFETY: the folder is open, and a NUL follows the name.
-                    let fd = unsafe { libc::openat(at.0, name.as_ptr().cast(), flags) };
+                    let fd = unsafe { libc::openat(at.as_raw_fd(), name.as_ptr().cast(), flags) };
                     if fd < 0 {
                         return Err(OpenError::Os(errno()));
                     }
-                    at = Descriptor(fd);
+                    // SAFETY: it was opened just now.
+                    at = unsafe { OwnedFd::from_raw_fd(fd) };
                 }
                 Ok(at)
             }
@@ -70,6 +73,13 @@ pub(super) fn real_place<'p>(
 pub(crate) fn worker_uid() -> u32 {
     // SAFETY: it cannot fail.
     unsafe { libc::geteuid() }
+}
+
+/// The number of the user of that name, as the system knows it while nginx.conf is read.
+pub(crate) fn user_id(name: &CStr) -> Option<u32> {
+    // SAFETY: nginx reads its configuration in one thread; what comes back is null or lives until
+    // the next call.
+    unsafe { libc::getpwnam(name.as_ptr()).as_ref().map(|user| user.pw_uid) }
 }
 
 const FOLDER: c_int = libc::O_PATH | libc::O_DIRECTORY;

@@ -1,5 +1,7 @@
 //! Removing a file's name, as safely as it was opened: below the root, without following links.
 
+use std::os::fd::AsRawFd;
+
 use super::folder::real_place;
 use super::{OpenError, Symlinks, errno};
 use crate::nginx::log::Level;
@@ -25,7 +27,7 @@ impl<M> Request<'_, M> {
         let (root, folder) = real_place(root, folder, symlinks)?;
         let folder = self.folder(&root, &folder)?;
         // SAFETY: the folder is open, and a NUL follows the name.
-        match unsafe { libc::unlinkat(folder.0, name.as_ptr().cast(), 0) } {
+        match unsafe { libc::unlinkat(folder.as_raw_fd(), name.as_ptr().cast(), 0) } {
             0 => Ok(()),
             _ => Err(OpenError::Os(errno())),
         }
