@@ -1005,7 +1005,7 @@ download object: no_rule: "https://files.example/a.txt": the URL is below no dec
 
 
 
-=== refused: a descriptor, which this version does not serve
+=== refused: a descriptor that cannot have come
 --- grant
 {"file": {"descriptor": 0}}
---- refused: unsupported: this version cannot serve a file given as "descriptor"
+--- refused: no_descriptor: the app's response did not come over an upstream that descriptors are taken from: is there download_descriptors in the upstream of the app?

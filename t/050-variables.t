@@ -393,11 +393,11 @@ location / { return 200 '{"[alert] 1#1: evil\nline": 1}'; }
 
 
 
-=== failure: unsupported
+=== failure: no_descriptor
 --- grant
 {"file": {"descriptor": 0}}
---- failure: unsupported error 502
---- says: this version cannot serve a file given as "descriptor"
+--- failure: no_descriptor error 502
+--- says: the app's response did not come over an upstream that descriptors are taken from
 
 
 

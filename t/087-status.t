@@ -117,7 +117,7 @@ is($numbers->{nginx_version}, $version, 'version of nginx');
 cmp_ok(abs($numbers->{time} - time), '<=', 2, 'now');
 cmp_ok($numbers->{time} - $numbers->{start_time_seconds}, '<=', 5, 'counting began as nginx started');
 is_deeply([sort keys %{ $numbers->{failures} }], [sort qw(method bad_path unsigned bad_signature link_expired link_not_yet denied revoked redirected
-    app_error app_timeout app_unavailable answer_cut not_a_grant grant_too_large grant_invalid unknown_storage ambiguous unsupported no_rule
+    app_error app_timeout app_unavailable answer_cut not_a_grant grant_too_large grant_invalid unknown_storage ambiguous unsupported no_descriptor bad_descriptor no_rule
     outside_root symlink missing not_a_file unreadable target_missing target_error bad_option system internal)], 'all labels');
 is_deeply($numbers->{cache_size_bytes}, { grants => 1048576 }, 'the zone');
 cmp_ok($numbers->{cache_blocks}{grants}, '>', 3500, 'its blocks');

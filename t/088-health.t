@@ -521,7 +521,7 @@ my %why = (
     unknown => qr{^unknown_storage: the storage "medai" is declared by no download_storage; declare it, or correct the app},
     norule => qr{^no_rule: no download_rule covers "/elsewhere/a\.txt"; add},
     notat => qr{^the internal location "/internal/none\.txt" answered 404},
-    descriptor => qr{^unsupported: },
+    descriptor => qr{^no_descriptor: },
 );
 guilty(probe("/health/$_"), 'end_to_end', $why{$_}, $_) for sort keys %why;
 passes(probe("/either/$_"), $all, "by a header field: $_") for qw(ok sendfile temporary parts named);

@@ -256,7 +256,7 @@ my %cases = (
     rule => ['"path":"/srv/other/a.txt"', '404 no_rule', undef, qr{"/srv/other/a\.txt"}, 'nginx.conf or the machine'],
     location => ['"location":"/elsewhere/a.txt"', '404 no_rule', undef, qr{"/elsewhere/a\.txt"}, 'nginx.conf or the machine'],
     url => ['"url":"http://example.com/a.txt"', '404 no_rule', undef, qr{example\.com}, 'nginx.conf or the machine'],
-    descriptor => ['"descriptor":3', '502 unsupported', undef, qr/descriptor/, 'app'],
+    descriptor => ['"descriptor":3', '502 no_descriptor', undef, qr/there is no descriptor 3/, 'app'],
     closed => ['"storage":"files","path":"closed.txt"', '404 unreadable', 13, qr/may not be read/, 'nginx.conf or the machine'],
 );
 my ($worker) = workers_of(master());

@@ -38,6 +38,7 @@ my %proof = (
     'signed.conf'  => \&signed,
     'health.conf'  => \&health,
     'cached.conf'  => \&cached,
+    'descriptors.conf' => \&descriptors,
 );
 
 # run by t/3*.t, which have the apps
@@ -357,6 +358,31 @@ sub cached {
     like($log, qr{"GET /documents/7 \S+" 200 7 asked \d\.\d{3} -$}m, 'the log tells of a question');
     like($log, qr{"GET /documents/7 \S+" 206 4 cached \S+ -$}m, 'and of a decision that was remembered');
     like($log, qr{"GET /documents/7 \S+" 403 \d+ none \S+ denied$}m, 'and of a denial');
+}
+
+sub descriptors {
+    my $conf = shift;
+    my $python = first_in_path('python3') or return fail('python3 is not installed');
+    prepare($conf, 'notes' => '');
+    accepted($conf);
+    start_child('the app', $python, 't/apps/passing.py', "$dir/srv");
+    appears("$dir/srv/app.sock");
+    start_nginx($conf) or return;
+
+    my $report = join '', map { sprintf "%07d\n", $_ } 0 .. 12_499;
+    my $r = get('/reports/first', Cookie => 'sessionid=alice');
+    is_file($r, $report, 'a report that is nowhere on disk');
+    is($r->{headers}{'content-disposition'}, 'attachment; filename="report.txt"', 'its name');
+    is($r->{headers}{'content-type'}, 'text/csv', 'its type');
+    $r = get('/reports/first', Cookie => 'sessionid=alice', Range => 'bytes=8-14');
+    is("$r->{status} $r->{content}", '206 0000001', 'a part of it');
+    my $asked = () = slurp("$dir/srv/notes") =~ /^asked first /mg;
+    is($asked, 1, 'it is made once');
+    is_file(get('/reports/first', Cookie => 'sessionid=bob'), $report, 'and once more for somebody else');
+    denied(get('/reports/denied'), 403, qr/^no$/, 'the app denies');
+    is(get('/_ask/first')->{status}, 404, 'nobody else asks');
+    is_file(get('/exports/field'), $report, 'X-Sendfile-Fd');
+    is(get('/exports/plain')->{content}, '0123456789', 'all else is the app');
 }
 
 sub revoke {

@@ -15,7 +15,7 @@ my $table  = slurp('src/config/directives.rs');
 my $tests  = all('t/0*.t') . all('t/1*.t');
 my $shown  = all('nginx-conf/*.conf');
 
-my %context = (Http => 'http', Server => 'server', Location => 'location', If => 'if in location');
+my %context = (Http => 'http', Server => 'server', Location => 'location', If => 'if in location', Upstream => 'upstream');
 my %named = $table =~ /const (\w+): &\[Context\] =\s*&\[(.*?)\];/gs;
 
 my @directives;

@@ -4,13 +4,16 @@ package Failures;
 
 use strict;
 use warnings;
+use Cwd qw(abs_path);
 use Digest::SHA qw(hmac_sha256);
+use File::Basename qw(dirname);
 use IO::Socket::INET;
 use MIME::Base64 qw(encode_base64url);
 use Test::More;
 use Apps;
 
 our @ISA = ('Apps');
+my $root = dirname(dirname(dirname(abs_path(__FILE__))));
 
 my $key = 'a key of 32 bytes, or even more?';
 my $grant = 'application/vnd.nginx-download.grant+json';
@@ -35,7 +38,9 @@ my %provokes = (
     grant_invalid   => ['/reports/field', '/reports/string', '/reports/empty'],
     unknown_storage => '/reports/media',
     ambiguous       => '/intercepted/two',
-    unsupported     => '/reports/descriptor',
+    unsupported     => '/intercepted/parts',
+    no_descriptor   => ['/reports/descriptor', '/passed/none', '/passed/fourth', '/passed-on/field-bad'],
+    bad_descriptor  => [(map { "/passed/$_" } qw(pipe writing two late many)), '/foreign/first'],
     no_rule         => ['/reports/no_rule', '/reports/no_location', '/intercepted/path'],
     outside_root    => ['/reports/outside', '/reports/absolute'],
     symlink         => '/reports/symlink',
@@ -75,6 +80,7 @@ my %answers = (
     revoked        => [200, $grant, '{"file": {"storage": "reports", "path": "q3.pdf"}, "cache": {"ttl": 60, "tags": ["t"]}}'],
     two            => [200, 'text/html', '', 'X-Sendfile: /srv/reports/q3.pdf', 'X-Accel-Redirect: /protected/q3.pdf'],
     path           => [200, 'text/html', '', 'X-Sendfile: /app/media/q3.pdf'],
+    parts          => [200, 'text/html', '', 'X-Sendfile2: /app/archive/q1.pdf 0-4'],
     quoted         => [200, 'text/html', '', 'X-Accel-Redirect: /protected/Q3%2520report.pdf'],
     7              => [200, $grant, '{"file": {"storage": "reports", "path": "q3.pdf"}}'],
 );
@@ -90,6 +96,8 @@ http {
     download_cache_zone zone=decisions:1m;
     download_rule /protected/ reports;
     upstream app { server 127.0.0.1:8000; }
+    upstream passing { server unix:/srv/passing/app.sock; download_descriptors on; }
+    upstream foreign { server unix:/srv/passing/app.sock; download_descriptors on uid=65533; }
 
     map $http_x_explain $explain { default 0; "some long random word" 1; }
     log_format download '$remote_addr "$request" $status $download_bytes_sent '
@@ -116,7 +124,12 @@ http {
         location /bad/        { download object /_ask/$arg_to; }
         location /public/     { download storage reports $arg_name; download_mimetype $arg_type; }
         location /signed/     { download storage reports; download_signature hmac-sha256 key_file=key; }
-        location /intercepted/ { download_intercept all; proxy_pass http://app; }
+        location /intercepted/ { download_rule /protected/ reports; download_rule /app/archive/ archive; download_intercept all; proxy_pass http://app; }
+        location /passed/     { download object /_passed$uri; }
+        location /_passed/    { internal; proxy_pass http://passing; }
+        location /passed-on/  { download_intercept all; proxy_pass http://passing; }
+        location /foreign/    { download object /_foreign$uri; }
+        location /_foreign/   { internal; proxy_pass http://foreign; }
         location /_archive/   { internal; alias /srv/archive/; }
         location /_archive/broken/ { internal; return 500; }
         location = /typo      { return 200 "It works!\n"; }
@@ -147,6 +160,8 @@ sub new {
 sub provoke {
     my $self = shift;
     $self->background(sub { $self->app });
+    mkdir "$self->{srv}/passing" or die "mkdir: $!";
+    $self->start({}, 'python3', "$root/t/apps/passing.py", "$self->{srv}/passing", "$self->{srv}/passing/app.sock");
     $self->start_nginx;
     $self->ask_port($self->{port}, '/reports/7', 'Host: files.example');        # for the access log
     my %seen;
@@ -172,6 +187,7 @@ sub account {
 sub as_if {
     my ($self, $text) = @_;
     return $text =~ s{\Q$self->{srv}\E}{/srv}gr =~ s{\b127\.0\.0\.1:$self->{port}\b}{127.0.0.1:8080}gr
+        =~ s{\ba process of the user $<\b}{a process of the user 1000}gr
         =~ s{\b127\.0\.0\.1:$self->{app_port}\b}{127.0.0.1:8000}gr =~ s{\b127\.0\.0\.1:$self->{remote_port}\b}{127.0.0.1:8001}gr;
 }
 
