@@ -477,18 +477,29 @@ cmp_ok(calls('cached-small'), '<=', 2, 'each worker asked once at most');
 
 
 === explained, and looked at for health
+--- http_config
+map $http_x_why $why { default 0; secret 1; }
 --- config
-location /why/ { download_explain 1; download object /_ask$uri; }
-location /told/ { download_explain 1; download object /_ask$uri; download_cache grants; download_cache_key x$uri; download_cache_valid 1m; }
+location /why/ { download_explain $why; download object /_ask$uri; download_cache grants; download_cache_key $uri; download_cache_valid 1m; }
 location = /health { download_health ask=/_ask/first; }
 location = /sick { download_health ask=/_ask/pipe; }
 location = /missing { download_health ask=/_ask/none; }
 --- story
 passing();
-my $r = got('explained', fetch('/why/first'), 200, qr/"descriptor": ?0/);
-like($r->{body}, qr/"Content-Length"[^{}]*"100000"/, 'with its size') or diag($r->{body});
-unlike($r->{body}, qr/0000001/, 'and not the file');
-got('explained, wrong', fetch('/why/pipe'), 200, qr/bad_descriptor/);
+my $explained = sub {
+    my ($name, $what, $account) = @_;
+    my $r = got($what, fetch("/why/$name", 'X-Why: secret'), 200, $account);
+    unlike($r->{body}, qr/0000001/, "$what: not the file");
+    return $r;
+};
+like($explained->('first', 'explained', qr/"miss"/)->{body}, qr/"Content-Length"[^{}]*"100000"/, 'with its size');
+all_closed('explained');
+got('asked', fetch('/why/first'), 200, $text);
+$explained->('first', 'explained, kept', qr/"hit: this worker keeps the descriptor"/);
+is(calls('first'), 2, 'the app was not asked');
+$explained->('pipe', 'explained, wrong', qr/bad_descriptor/);
+fetch('POST /revoke?key=x', 'Content-Length: 0');
+fetch('/why/none');
 got('healthy', fetch('/health'), 200, undef);
 got('ill', fetch('/sick'), 503, qr/is a FIFO, not a file/);
 got('missing', fetch('/missing'), 503, qr/no descriptor came/);
