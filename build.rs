@@ -142,7 +142,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_table_elt_t", &["hash", "key", "value", "lowcase_key"]),
     ("ngx_list_t", &["last", "part", "size", "nalloc"]),
     ("ngx_list_part_t", &["elts", "nelts", "next"]),
-    ("ngx_connection_t", &["data", "read", "log", "sent", "pool", "addr_text"]),
+    ("ngx_connection_t", &["data", "read", "log", "sent", "pool", "sockaddr"]),
     ("ngx_event_t", &["data", "handler", "log", "timer", "queue"]),
     ("ngx_rbtree_node_t", &["key"]),
     ("ngx_shm_zone_t", &["data", "shm", "init"]),
