@@ -1055,6 +1055,31 @@ location / { return 200 '{"file": {"content": "$msec"}}'; }
 
 
 
+=== the location that asks: proxy_store
+--- config
+location /dl/ { download object /_ask; }
+location = /_ask { internal; proxy_store $TEST_NGINX_SERVER_ROOT/html/stored; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- app
+location / { return 200 '{"file": {"content": "of the app"}}'; }
+--- request eval
+["GET /dl/x", "GET /stored"]
+--- response_body eval
+["of the app", '{"file": {"content": "of the app"}}']
+--- no_error_log
+[error]
+
+
+
+=== the location that asks: more than was announced
+--- reply eval
+qq(HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 23\r\n\r\n{"file":{"content":""}}more)
+--- response_body:
+--- error_code: 200
+--- error_log
+upstream sent more data than specified in "Content-Length" header
+
+
+
 === a file behind a location that answers with an error: nothing of the grant
 --- config
 location /dl/ { download object /_ask; }

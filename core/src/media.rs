@@ -11,16 +11,19 @@ const JSON: &[u8] = b"application/json";
 /// Whether a `Content-Type` announces a grant to one who asked for it: the grant's own media
 /// type or plain JSON, whatever the parameters.
 pub fn is_grant(content_type: &[u8]) -> bool {
-    is_grant_exactly(content_type) || essence(content_type).eq_ignore_ascii_case(JSON)
+    is(content_type, GRANT) || is(content_type, JSON)
 }
 
 /// Whether a `Content-Type` is the grant's own media type, whatever the parameters.
 pub fn is_grant_exactly(content_type: &[u8]) -> bool {
-    essence(content_type).eq_ignore_ascii_case(GRANT)
+    is(content_type, GRANT)
 }
 
-fn essence(content_type: &[u8]) -> &[u8] {
-    syntax::trim(content_type.split(|byte| *byte == b';').next().unwrap_or_default())
+/// Is it that media type, whatever the parameters? Most have none.
+fn is(content_type: &[u8], media_type: &[u8]) -> bool {
+    let essence = || content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    content_type.eq_ignore_ascii_case(media_type)
+        || syntax::trim(essence()).eq_ignore_ascii_case(media_type)
 }
 
 /// A media type with its parameters (RFC 9110, section 8.3.1), ASCII.

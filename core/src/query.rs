@@ -20,17 +20,31 @@ impl Argument<'_> {
     /// Is that its name, decoded? A name with a bad escape is none at all.
     #[must_use]
     pub fn is(&self, name: &[u8]) -> bool {
-        decode(self.name).is_ok_and(|decoded| *decoded == *name)
+        // What is decoded is no longer than it was.
+        self.name.len() >= name.len() && decode(self.name).is_ok_and(|decoded| *decoded == *name)
     }
 }
 
 /// The arguments of `query`, which comes without its `?`, in their order.
 pub fn arguments(query: &[u8]) -> impl Iterator<Item = Argument<'_>> {
-    query.split(|&c| c == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let mut halves = pair.splitn(2, |&c| c == b'=');
-        let mut half = || halves.next().unwrap_or_default();
-        Argument { name: half(), value: half() }
+    let mut rest = Some(query);
+    let pairs = iter::from_fn(move || {
+        let (pair, after) = cut(rest?, b'&');
+        rest = after;
+        Some(pair)
+    });
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = cut(pair, b'=');
+        Argument { name, value: value.unwrap_or_default() }
     })
+}
+
+/// What is before the first `mark`, and what is after it.
+fn cut(text: &[u8], mark: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(mark, text) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
+    }
 }
 
 /// A name or a value, decoded once; `+` is a space. Only what has escapes is copied.

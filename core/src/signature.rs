@@ -206,11 +206,14 @@ fn check_expiry(expires: u64, now: u64, max_age: Option<u64>) -> Result<(), Sign
 
 /// A decimal number below 2^63 in its one spelling: digits, no leading zero.
 fn number(text: &[u8]) -> Option<u64> {
-    if !text.iter().all(u8::is_ascii_digit) || (text.len() > 1 && text.starts_with(b"0")) {
+    if text.is_empty() || (text.len() > 1 && text.starts_with(b"0")) {
         return None;
     }
-    let number: i64 = str::from_utf8(text).ok()?.parse().ok()?;
-    u64::try_from(number).ok()
+    let number = text.iter().try_fold(0_i64, |number, &c| {
+        let digit = char::from(c).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    });
+    number.and_then(|number| u64::try_from(number).ok())
 }
 
 /// Why a link is refused.

@@ -45,7 +45,7 @@ pub(crate) fn evaluate<'r>(
 ) -> Result<(&'r [u8], &'r [u8]), Refusal> {
     let uri = request.eval(&local.path)?;
     let args = local.args.as_ref().map_or(Ok(&b""[..]), |args| request.eval(args))?;
-    let traverses = uri.split(|&c| c == b'/').any(|segment| segment == b"..");
+    let traverses = uri.contains(&b'.') && uri.split(|&c| c == b'/').any(|part| part == b"..");
     if uri.first() != Some(&b'/') || traverses || uri.contains(&0) {
         let uri = uri.escape_ascii();
         return Err(Refusal::new(Failure::BadPath, format!("no location has the URI \"{uri}\"")));

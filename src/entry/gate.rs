@@ -32,14 +32,14 @@ pub(crate) fn before_content(request: Request<'_>) -> Result<(), Status> {
     Ok(())
 }
 
-/// The exchange of a download, which the content phase goes on with if the link was checked
-/// before: try_files and mirror come in between.
+/// The exchange of a download, or of an app's response that refers to a file. With a download the
+/// content phase goes on with it if the link was checked before: try_files and mirror come in
+/// between.
 pub(super) fn begin(request: Request<'_>, view: counters::View) -> Result<&Exchange, NoMemory> {
-    let exchange = Exchange::new(view);
-    if let Some(earlier) = request.exchange()
-        && !request.is_error_page()
-    {
+    let earlier = request.exchange().filter(|_| !request.is_error_page());
+    let exchange = request.begin(Exchange::new(view))?;
+    if let Some(earlier) = earlier {
         exchange.follow(earlier);
     }
-    request.begin(exchange)
+    Ok(exchange)
 }

@@ -7,6 +7,7 @@ use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media;
 use nginx_download_core::reference::{Convention, ReferenceError};
 
+use super::gate;
 use crate::config::Intercept;
 use crate::decide;
 use crate::deliver::{self, AppResponse, Granted, Metadata, Said};
@@ -68,14 +69,9 @@ fn refuse_cached(request: Request<'_>, exchange: &Exchange) -> Status {
 
 /// An app that was reached by a reference of another may refer to a file in its turn.
 fn begin(request: Request<'_>) -> Result<&Exchange, NoMemory> {
-    let exchange = Exchange::new(View::Intercept);
-    if let Some(earlier) = request.exchange()
-        && !request.is_error_page()
-    {
-        exchange.follow(earlier);
-    }
-    explain::begin(request, &exchange)?;
-    request.begin(exchange)
+    let exchange = gate::begin(request, View::Intercept)?;
+    explain::begin(request, exchange)?;
+    Ok(exchange)
 }
 
 /// Sends the file that a response refers to.
@@ -172,6 +168,9 @@ pub(crate) fn find<'r>(
     intercept: Intercept,
 ) -> Result<Option<Found<'r>>, Refusal> {
     let (mut found, mut limit_rate) = (None, None);
+    if !intercept.is_on() {
+        return Ok(None);
+    }
     for (name, value) in fields {
         // What servers are told begins with an X; most else does not.
         if !matches!(name.first(), Some(b'X' | b'x')) {

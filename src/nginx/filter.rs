@@ -134,11 +134,7 @@ unsafe extern "C" fn capture_header<M: HttpModule>(r: *mut ngx_http_request_t) -
         };
         // What ngx_http_header_filter() does for subrequests.
         bits::NGX_HTTP_REQUEST_HEADER_SENT.set(r, 1);
-        let announced = (*r).headers_out.content_length_n;
-        match question.map(|asked| asked.begin_body(announced)) {
-            Ok(Err(status)) => status.0,
-            _ => Status::OK.0,
-        }
+        question.map_or(Status::OK, |asked| asked.begin_body(r)).0
     }
 }
 

@@ -5,7 +5,7 @@
 use core::fmt::Arguments;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nginx_sys::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_complex_value,
@@ -114,11 +114,24 @@ impl<'r, M> Request<'r, M> {
         }
     }
 
-    /// The address of the client, as `$remote_addr` has it.
+    /// The address of the client: that which `$remote_addr` has in words.
     pub(crate) fn client_address(self) -> Option<IpAddr> {
-        // SAFETY: the text lives as long as the connection.
-        let text = unsafe { as_bytes((*(*self.as_ptr()).connection).addr_text) };
-        str::from_utf8(text).ok()?.parse().ok()
+        // SAFETY: a connection has the address that it comes from, or that the realip module put
+        // there, of the kind that its family says.
+        unsafe {
+            let address = (*(*self.as_ptr()).connection).sockaddr.cast::<libc::sockaddr>();
+            match i32::from((*address).sa_family) {
+                libc::AF_INET => {
+                    let address = (*address.cast::<libc::sockaddr_in>()).sin_addr.s_addr;
+                    Some(Ipv4Addr::from(address.to_ne_bytes()).into())
+                }
+                libc::AF_INET6 => {
+                    let address = (*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr;
+                    Some(Ipv6Addr::from(address).into())
+                }
+                _ => None,
+            }
+        }
     }
 
     /// Replaces the variables of `template`.

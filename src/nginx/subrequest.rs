@@ -14,7 +14,7 @@
 use core::cell::{Cell, RefCell};
 use core::ffi::c_void;
 use core::marker::PhantomData;
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use nginx_sys::{
     NGX_HTTP_SUBREQUEST_WAITED, ngx_chain_t, ngx_connection_t, ngx_http_finalize_request,
@@ -28,7 +28,7 @@ use super::module::HttpModule;
 use super::pool::{as_bytes, ngx_str};
 use super::request::Request;
 use super::response::fields;
-use super::upstream::app_headers;
+use super::upstream::{app_headers, take_body};
 use super::{Status, guard};
 
 /// What to ask, and what to do with the answer.
@@ -51,6 +51,8 @@ pub(super) struct Asked<M: HttpModule> {
     then: for<'a> fn(Request<'a, M>, Answer<'a>) -> Status,
     limit: usize,
     body: RefCell<Vec<u8>>,
+    /// The whole body, where it lies in the buffer that the app's response was read into.
+    in_place: Cell<Option<NonNull<[u8]>>>,
     end: Cell<End>,
     /// No more of the answer is taken: the filter ends the transfer by NGX_ERROR.
     stopped: Cell<bool>,
@@ -155,6 +157,7 @@ impl<'r, M: HttpModule> Request<'r, M> {
             then: question.then,
             limit: question.limit,
             body: RefCell::new(Vec::new()),
+            in_place: Cell::new(None),
             end: Cell::new(End::Whole),
             stopped: Cell::new(false),
         })?;
@@ -177,7 +180,6 @@ impl<'r, M: HttpModule> Request<'r, M> {
             }
             asked.subrequest.set(sr);
             (*sr).request_body = no_body;
-            bits::NGX_HTTP_REQUEST_FILTER_NEED_IN_MEMORY.set(sr, 1);
             replace_headers(sr, headers);
 
             (*r).write_event_handler = Some(resume::<M>);
@@ -253,22 +255,34 @@ pub(super) unsafe fn question_of<'r, M: HttpModule>(
 }
 
 impl<M: HttpModule> Asked<M> {
-    /// The header is there: `length` is the announced length of the body, or negative.
-    pub(super) fn begin_body(&self, length: i64) -> Result<(), Status> {
-        match usize::try_from(length) {
-            Ok(length) if length > self.limit => self.stop(End::Oversize),
-            Ok(length) => {
-                let reserved = self.body.borrow_mut().try_reserve_exact(length);
-                reserved.or_else(|_| self.stop(End::Cut))
+    /// The header is there; the body comes next, unless it is here already. The status is for
+    /// nginx.
+    ///
+    /// # Safety
+    /// `sr` is the live subrequest that answers.
+    pub(super) unsafe fn begin_body(&self, sr: *mut ngx_http_request_t) -> Status {
+        // SAFETY: handed on to the caller.
+        unsafe {
+            let length = usize::try_from((*sr).headers_out.content_length_n);
+            if length.is_ok_and(|length| length > self.limit) {
+                return self.stop(End::Oversize);
             }
-            Err(_) => Ok(()),
+            if let Some((body, status)) = take_body(sr) {
+                self.in_place.set(Some(body));
+                return status;
+            }
+            bits::NGX_HTTP_REQUEST_FILTER_NEED_IN_MEMORY.set(sr, 1);
+            match self.body.borrow_mut().try_reserve_exact(length.unwrap_or(0)) {
+                Ok(()) => Status::OK,
+                Err(_) => self.stop(End::Cut),
+            }
         }
     }
 
-    fn stop(&self, end: End) -> Result<(), Status> {
+    fn stop(&self, end: End) -> Status {
         self.end.set(end);
         self.stopped.set(true);
-        Err(Status::ERROR)
+        Status::ERROR
     }
 
     /// A piece of the body.
@@ -278,10 +292,10 @@ impl<M: HttpModule> Asked<M> {
             return Err(Status::ERROR);
         }
         if piece.len() > self.limit.saturating_sub(body.len()) {
-            return self.stop(End::Oversize);
+            return Err(self.stop(End::Oversize));
         }
         if body.try_reserve(piece.len()).is_err() {
-            return self.stop(End::Cut);
+            return Err(self.stop(End::Cut));
         }
         body.extend_from_slice(piece);
         Ok(())
@@ -352,8 +366,13 @@ unsafe extern "C" fn resume<M: HttpModule>(r: *mut ngx_http_request_t) {
         (*r).write_event_handler = Some(ngx_http_request_empty_handler);
         release(r, sr);
         let status = guard::shield(Status::INTERNAL_SERVER_ERROR, || {
-            let Ok(body) = request.pool().own(asked.body.take()) else {
-                return Status::INTERNAL_SERVER_ERROR;
+            let body = match (asked.in_place.get(), request.pool()) {
+                // The buffer is in the pool of the request, and nothing writes to it any more.
+                (Some(body), _) => body.as_ref(),
+                (None, pool) => match pool.own(asked.body.take()) {
+                    Ok(body) => body,
+                    Err(failed) => return failed.into(),
+                },
             };
             let answer = Answer { subrequest: sr, body, end: asked.end.get(), life: PhantomData };
             (asked.then)(request, answer)

@@ -10,11 +10,13 @@
 #![allow(unsafe_code)]
 
 use core::ffi::c_void;
+use core::ptr::NonNull;
+use core::slice;
 
 use nginx_sys::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT, ngx_conf_t,
     ngx_http_conf_ctx_t, ngx_http_core_get_method, ngx_http_finalize_request,
-    ngx_http_named_location, ngx_http_request_t, ngx_http_upstream_conf_t,
+    ngx_http_named_location, ngx_http_request_t, ngx_http_upstream_conf_t, ngx_http_upstream_t,
 };
 
 use super::bits;
@@ -70,9 +72,7 @@ impl<'r, M> Request<'r, M> {
                 return false;
             }
             let Some(cleanup) = *(*u).cleanup else { return false };
-            if self.body_is_here() {
-                bits::NGX_HTTP_UPSTREAM_KEEPALIVE.set(u, 1);
-            }
+            spare_connection(u);
             let main = (*r).main;
             let count = bits::NGX_HTTP_REQUEST_COUNT.get(main);
             bits::NGX_HTTP_REQUEST_COUNT.set(main, count + 1);
@@ -83,26 +83,6 @@ impl<'r, M> Request<'r, M> {
             }
         }
         true
-    }
-
-    /// Did all of the app's body come with its head? Then nothing is left on the connection,
-    /// and it can serve again. Only HTTP/1 has the body right behind the head.
-    ///
-    /// # Safety
-    /// There is an upstream.
-    unsafe fn body_is_here(self) -> bool {
-        // SAFETY: handed on to the caller.
-        unsafe {
-            let u = (*self.as_ptr()).upstream;
-            let head = &raw const (*u).headers_in;
-            let here = (*u).buffer.last.offset_from((*u).buffer.pos);
-            // Of an empty body nginx knows by itself.
-            here > 0
-                && as_bytes((*(*u).conf).module) == b"proxy"
-                && !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CHUNKED.is_set(head)
-                && !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CONNECTION_CLOSE.is_set(head)
-                && (*head).content_length_n == here as i64
-        }
     }
 
     /// Ends a request after [`Request::leave_app`], in a header filter. The filter returns the
@@ -118,9 +98,8 @@ impl<'r, M> Request<'r, M> {
                 ngx_http_finalize_request(self.as_ptr(), status.0);
             }
         }
-        // Anything above NGX_OK: ngx_http_upstream_send_response() ends the upstream, which has
-        // ended, and so gives one reference back.
-        Status::http(200)
+        // The upstream has ended, and so one reference is given back.
+        ENDS_UPSTREAM
     }
 
     /// Starts over in a named location (`name` with its `@`). The caller returns the status.
@@ -129,6 +108,83 @@ impl<'r, M> Request<'r, M> {
         // SAFETY: the name lives as long as the request. nginx adds a reference, as for
         // `redirect`.
         Status(unsafe { ngx_http_named_location(self.as_ptr(), &raw mut name) })
+    }
+}
+
+/// A header filter returns anything above NGX_OK, and ngx_http_upstream_send_response() ends the
+/// upstream.
+const ENDS_UPSTREAM: Status = Status::http(200);
+
+/// In the last header filter of a request: takes the body of an app's response when it is here
+/// already, and no filter wants to see it. The filter returns the status, and nginx's way from app
+/// to client is spared.
+///
+/// # Safety
+/// `r` is a live request. The body lives as long as its pool.
+pub(super) unsafe fn take_body(r: *mut ngx_http_request_t) -> Option<(NonNull<[u8]>, Status)> {
+    // SAFETY: handed on to the caller.
+    unsafe {
+        let u = (*r).upstream;
+        // A filter that holds the header back until it has seen the body comes too late, and so
+        // does whoever answers in the stead of an app that has ended.
+        if u.is_null() || (*u).cleanup.is_null() || bits::NGX_HTTP_UPSTREAM_HEADER_SENT.is_set(u) {
+            return None;
+        }
+        let wanted = bits::NGX_HTTP_REQUEST_FILTER_NEED_IN_MEMORY.is_set(r)
+            || bits::NGX_HTTP_UPSTREAM_CACHEABLE.is_set(u)
+            || bits::NGX_HTTP_UPSTREAM_STORE.is_set(u);
+        let body = body_behind_head(u).filter(|_| !wanted)?;
+        // Is it all that a filter above has announced?
+        if (*r).headers_out.content_length_n != body.len() as i64 {
+            return None;
+        }
+        spare_connection(u);
+        if let Some(state) = (*u).state.as_mut() {
+            state.response_length = body.len() as i64;
+        }
+        Some((body, ENDS_UPSTREAM))
+    }
+}
+
+/// Lets the connection to the app serve again when all of a body came with its head: then nothing
+/// is left on it. Of an empty body nginx knows by itself.
+///
+/// # Safety
+/// `u` is a live upstream whose response has a head.
+unsafe fn spare_connection(u: *mut ngx_http_upstream_t) {
+    // SAFETY: handed on to the caller.
+    unsafe {
+        let head = &raw const (*u).headers_in;
+        if !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CONNECTION_CLOSE.is_set(head)
+            && body_behind_head(u).is_some()
+        {
+            bits::NGX_HTTP_UPSTREAM_KEEPALIVE.set(u, 1);
+        }
+    }
+}
+
+/// The body of an app's response, when all of it came with its head. Only HTTP/1 has the body
+/// right behind the head.
+///
+/// # Safety
+/// As for [`spare_connection`].
+unsafe fn body_behind_head(u: *const ngx_http_upstream_t) -> Option<NonNull<[u8]>> {
+    // SAFETY: handed on to the caller. The response begins where its buffer does.
+    unsafe {
+        let head = &raw const (*u).headers_in;
+        let buffer = &raw const (*u).buffer;
+        let here = usize::try_from((*buffer).last.offset_from((*buffer).pos)).ok()?;
+        let response = slice::from_raw_parts(
+            (*buffer).start,
+            (*buffer).last.offset_from_unsigned((*buffer).start),
+        );
+        let whole = here > 0
+            && (*head).content_length_n == here as i64
+            && !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CHUNKED.is_set(head)
+            && as_bytes((*(*u).conf).module) == b"proxy"
+            && response.starts_with(b"HTTP/1.");
+        let start = NonNull::new((*buffer).pos).filter(|_| whole)?;
+        Some(NonNull::slice_from_raw_parts(start, here))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::{self, Display};
-use std::marker::PhantomData;
+use std::str::Utf8Error;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 
@@ -112,25 +112,27 @@ pub(super) struct Object<D: Draft>(pub(super) D::Value);
 
 impl<'de, D: Draft> Deserialize<'de> for Object<D> {
     fn deserialize<S: Deserializer<'de>>(deserializer: S) -> Result<Self, S::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+        let mut draft = D::default();
+        deserializer.deserialize_map(Fields(&mut draft))?;
+        draft.finish().map(Object).map_err(S::Error::custom)
     }
 }
 
-struct ObjectVisitor<D>(PhantomData<D>);
+/// Reads an object into a draft, which may be too large to be handed from function to function.
+pub(super) struct Fields<'d, D>(pub(super) &'d mut D);
 
-impl<'de, D: Draft> Visitor<'de> for ObjectVisitor<D> {
-    type Value = Object<D>;
+impl<'de, D: Draft> Visitor<'de> for Fields<'_, D> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<D>, A::Error> {
-        let mut draft = D::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Text(name)) = map.next_key()? {
-            draft.field(&name, &mut map)?;
+            self.0.field(&name, &mut map)?;
         }
-        draft.finish().map(Object).map_err(A::Error::custom)
+        Ok(())
     }
 }
 
@@ -138,6 +140,18 @@ impl<'de, D: Draft> Visitor<'de> for ObjectVisitor<D> {
 /// without control characters, whatever the answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantError(String);
+
+impl From<Utf8Error> for GrantError {
+    fn from(error: Utf8Error) -> Self {
+        Self(format!("not UTF-8 from byte {} on", error.valid_up_to()))
+    }
+}
+
+impl From<String> for GrantError {
+    fn from(short: String) -> Self {
+        Self(short)
+    }
+}
 
 impl From<serde_json::Error> for GrantError {
     fn from(error: serde_json::Error) -> Self {
