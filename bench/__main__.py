@@ -16,7 +16,7 @@ RESULTS = File(__file__).parent / "results"
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("mode", choices=["timed", "counts", "scaling", "gate", "profile"])
+    parser.add_argument("mode", choices=["timed", "counts", "scaling", "tuning", "gate", "profile"])
     parser.add_argument("--nginx", required=True)
     parser.add_argument("--module", required=True)
     parser.add_argument("--port", type=int, required=True)
@@ -58,6 +58,14 @@ def scaling(options):
     return finish("scaling", result, options)
 
 
+def tuning(options):
+    import report
+    import tuning
+
+    result = {"machine": report.machine(options)} | tuning.tuning(options)
+    return finish("tuning", result, options)
+
+
 def finish(name, result, options):
     import report
 
@@ -84,7 +92,7 @@ def profile(options):
     return 0
 
 
-MODES = {"timed": timed, "counts": counts, "scaling": scaling, "gate": hold, "profile": profile}
+MODES = {"timed": timed, "counts": counts, "scaling": scaling, "tuning": tuning, "gate": hold, "profile": profile}
 
 if __name__ == "__main__":
     sys.exit(main())

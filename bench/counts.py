@@ -43,8 +43,8 @@ def ask(port, path, file, way, times):
                 raise Wrong(f"{path.name}, {file}, {way}: {length} bytes instead of {want}")
 
 
-def run(servers, path, file, way, times, wrapper, environment):
-    server = servers.start(path.server, wrapper, alone=True, environment=environment)
+def run(servers, path, file, way, times, wrapper, environment, edit=lambda text: text):
+    server = servers.start(path.server, wrapper, alone=True, edit=edit, environment=environment)
     try:
         ask(server.port, path, file, way, times)
     finally:
@@ -72,11 +72,11 @@ def instructions(servers, path, file, way):
     return round((callgrind(servers, path, file, way, LONG) - first) / (LONG - SHORT))
 
 
-def syscalls(servers, path, file, way):
+def syscalls(servers, path, file, way, edit=lambda text: text):
     def one(times):
         out = servers.dir / "tmp" / "strace.out"
         out.unlink(missing_ok=True)
-        run(servers, path, file, way, times, ["strace", "-f", "-c", "-U", "calls,name", "-o", out], {})
+        run(servers, path, file, way, times, ["strace", "-f", "-c", "-U", "calls,name", "-o", out], {}, edit)
         calls = Counter()
         for line in out.read_text().splitlines():
             fields = line.split()

@@ -45,7 +45,7 @@ def main(nginx, module, port, save):
         all_figures[version] = {"tools": here, "ratios": {id: round(ratio, 4) for id, ratio in ratios.items()}}
         FIGURES.write_text(json.dumps(dict(sorted(all_figures.items())), indent=2) + "\n")
     if version not in all_figures:
-        print(f"left out  no figures of nginx {version}: scripts/bench --gate --save NGINX makes some")
+        print(f"ok        measured only, there are no figures of nginx {version}: scripts/bench --gate --save NGINX makes some")
         return True
     committed, rise = all_figures[version], RISE
     if committed["tools"] != here:

@@ -4,6 +4,7 @@ server took for each."""
 import hashlib
 import json
 import re
+import resource
 import subprocess
 from pathlib import Path as File
 
@@ -74,30 +75,40 @@ def check(servers, row, file, protocol):
         raise Wrong(f"{url} ({row.name}) answers wrongly: {'; '.join(wrong)}\n{headers}\n{server.log()}")
 
 
-def measure(servers, row, file, protocol, seconds, connections=CONNECTIONS, script=None):
+def measure(servers, row, file, protocol, seconds, connections=CONNECTIONS, arguments=()):
     path = PATHS[row.path]
     server = servers.running[path.server]
     url = server.url(path, file, protocol)
-    before = server.cpu()
+    before, client = server.cpu(), client_cpu()
     if protocol == "h2":
         result = h2load(url, row, seconds, connections)
     else:
-        result = wrk(url, row, seconds, connections, script)
-    # it may be busy yet with what nobody waits for any more
+        result = wrk(url, row, seconds, connections, arguments)
+    if SIZES.get(file, 0) >= 1 << 20:
+        # those that were under way at the end count as far as they got
+        result["requests"] = result["bytes"] / SIZES[file]
+        result["rps"] = result["requests"] / result["seconds"]
+    result["client_us"] = (client_cpu() - client) / result["requests"] * 1e6
     result["cpu_us"] = (server.cpu() - before) / result["requests"] * 1e6
     return result
 
 
-def wrk(url, row, seconds, connections, script=None, arguments=()):
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s", "-s", script or WRK_SCRIPT, "-H", f"Cookie: {COOKIE}"]
+def client_cpu():
+    """Of the processes that have ended, as wrk does and servers do not meanwhile."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def wrk(url, row, seconds, connections, arguments=()):
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s", "-s", WRK_SCRIPT, "-H", f"Cookie: {COOKIE}"]
     if WAYS[row.way][0]:
         command += ["-H", WAYS[row.way][0]]
-    out = subprocess.run([*command, url, *arguments], capture_output=True, text=True, timeout=seconds + 60)
+    out = subprocess.run([*command, url, "--", *map(str, arguments)], capture_output=True, text=True, timeout=seconds + 60)
     lines = [line for line in out.stdout.splitlines() if line.startswith("{")]
     if not lines:
         raise Wrong(f"wrk {url}: {out.stdout}{out.stderr}")
     result = json.loads(lines[-1])
-    if result["errors"] or not result["requests"]:
+    if result["errors"] or not result["bytes"]:
         raise Wrong(f"wrk {url}: {out.stdout}")
     return {
         "rps": result["requests"] / result["seconds"],

@@ -94,7 +94,8 @@ def timed_text(result):
         for id, rounds in group["rounds"].items():
             of_ceiling = ratio(rounds, group["rounds"][ceiling])
             of_rival = ratio(rounds, group["rounds"][rival]) if rival else None
-            p99 = values(rounds, "p99_ms")
+            # of 1 GB there are too few
+            p99 = values(rounds, "p99_ms") if group["size"] != "1g" else []
             lines.append([
                 first,
                 row_of(id).name + (" (best rival)" if id == rival else ""),
@@ -128,7 +129,52 @@ def counts_text(result):
     return where(result) + "\n\n" + table(head, lines)
 
 
-TEXTS = {"timed": timed_text, "counts": counts_text}
+def scaling_text(result):
+    def cells(rounds):
+        return [spread(values(rounds, "rps")), spread(values(rounds, "cpu_us")), spread(values(rounds, "p99_ms"))]
+
+    def by(what, paths):
+        counts = sorted({int(id.split(", ")[1]) for id in result[what]})
+        return [[f"{count:,}", PATHS[path].name, *cells(result[what][f"{path}, {count}"])] for count in counts for path in paths]
+
+    load = ["requests/s", "CPU, µs/request", "p99, ms"]
+    grants = []
+    for g in result["grants"]:
+        grants.append([f"{g['count']:,}", f"{g['shared'] / g['new']:,.0f} B", f"{g['own'] / 1e6:.1f} MB", "1,000 of them", *cells(g["ready"])])
+        grants.append(["", "", "", "any of them", *cells(g["any"])])
+    idle, requests, herd = result["idle"], result["requests"], result["herd"]
+    return "\n".join([
+        where(result),
+        "\n### Grants in the zone\n",
+        table(["grants", "zone, for each", "worker", "asked for", *load], grants),
+        "\n### Connections that ask\n",
+        table(["connections", "path", *load], by("connections", ["opened", "cached"])),
+        "\n### Files\n",
+        table(["files", "path", *load], by("files", ["static", "opened", "cached"])),
+        "\n### Idle connections, requests, and many who ask for the same\n",
+        f"- Each of {idle['clients']:,} idle connections takes {idle['module']:,.0f} B of a worker with the module after a cached grant, {idle['stock']:,.0f} B of one without it after a static file.",
+        f"- {requests['requests']:,} requests let a worker grow by {requests['grown']:,} B.",
+        f"- {herd['clients']:,} clients at once with one key that is not in the zone: {herd['calls']} call{'s' if herd['calls'] != 1 else ''} to the app; all were served, {herd['seconds']:.1f} s after the first of them connected.",
+    ])  # fmt: skip
+
+
+def tuning_text(result):
+    per_gb = 1024 / 1e6  # µs for 1 MB to seconds for 1 GB
+    lines = []
+    for variant in result["variants"]:
+        rounds = variant["rounds"]
+        lines.append([
+            variant["name"],
+            spread(values(rounds, "rps")),
+            *(spread([one * per_gb for one in v]) for v in (values(rounds, "cpu_us"), values(rounds, "client_us"))),
+            spread([(one["cpu_us"] + one["client_us"]) * per_gb for one in rounds]),
+            ", ".join(name if count == 1 else f"{name} {count:g}" for name, count in variant["calls"].items()),
+        ])  # fmt: skip
+    head = ["server", "requests/s", "server's CPU, s/GB", "client's CPU, s/GB", "both", "system calls for 1 MB"]
+    return where(result) + "\n\n" + table(head, lines)
+
+
+TEXTS = {"timed": timed_text, "counts": counts_text, "scaling": scaling_text, "tuning": tuning_text}
 
 
 # --- targets ---------------------------------------------------------------------------------------
