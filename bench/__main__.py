@@ -73,7 +73,7 @@ def finish(name, result, options):
     if options.save:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-        report.renew(RESULTS)
+        report.renew(name, RESULTS)
     return 0
 
 

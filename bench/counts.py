@@ -94,7 +94,7 @@ def functions(servers, path, file, way):
 
     def one(times):
         callgrind(servers, path, file, way, times)
-        text = subprocess.run(["callgrind_annotate", "--threshold=100", callgrind_out(servers)], capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(["callgrind_annotate", "--auto=no", "--threshold=100", callgrind_out(servers)], capture_output=True, text=True, check=True).stdout
         found = Counter()
         for line in text.splitlines():
             if m := re.match(r" *([\d,]+) \([ \d.]+%\)  (\S.*)", line):

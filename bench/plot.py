@@ -31,7 +31,7 @@ def timed(result, file):
         color=[COLOURS[bar[3].kind] for bar in bars], ecolor="#333333", error_kw={"elinewidth": 1, "capsize": 2},
     )  # fmt: skip
     # the slowest would leave no room for the others
-    limit = 1.15 * max(high for value, _, high, _ in bars if value < 6 * median(middle))
+    limit = 1.15 * max(high for value, _, high, _ in bars if value < 4 * median(middle))
     axes.set_xlim(0, limit)
     for y, (value, _, high, _) in enumerate(bars):
         beyond = high > limit

@@ -241,8 +241,8 @@ def targets_text(timed, counts, scaling):
 # --- pages ------------------------------------------------------------------------------------------
 
 
-def renew(results):
-    """Writes what the results say into the pages."""
+def renew(name, results):
+    """Writes what the results say into the pages, after these of name have been renewed."""
 
     def load(name):
         file = results / f"{name}.json"
@@ -259,7 +259,7 @@ def renew(results):
             file.read_text(),
             flags=re.DOTALL,
         ))  # fmt: skip
-    if found["timed"]:
+    if name == "timed":
         import plot
 
         plot.timed(found["timed"], DOCS / "benchmarks.svg")
