@@ -115,7 +115,8 @@ def connections(servers, seconds, rounds):
         say(f"{count:,} connections")
         for _ in range(rounds):
             for path in ("opened", "cached"):
-                found[f"{path}, {count}"].append(measure(servers, Row(path), "1k", "http", seconds, connections=count))
+                # wrk has to connect them first
+                found[f"{path}, {count}"].append(measure(servers, Row(path), "1k", "http", seconds + count // 1000, connections=count))
     servers.running["stock"].stop()
     servers.running["module"].stop()
     return found
