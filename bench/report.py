@@ -141,7 +141,7 @@ def scaling_text(result):
     load = ["requests/s", "CPU, µs/request", "p99, ms"]
     grants = []
     for g in result["grants"]:
-        grants.append([f"{g['count']:,}", f"{g['shared'] / g['new']:,.0f} B", f"{g['own'] / 1e6:.1f} MB", "1,000 of them", *cells(g["ready"])])
+        grants.append([f"{g['count']:,}", f"{g['zone'] / g['new']:,.0f} B", f"{g['own'] / 1e6:.1f} MB", "1,000 of them", *cells(g["ready"])])
         grants.append(["", "", "", "any of them", *cells(g["any"])])
     idle, requests, herd = result["idle"], result["requests"], result["herd"]
     return "\n".join([

@@ -2,14 +2,12 @@
 same at once."""
 
 import os
-import re
 import resource
 import selectors
 import socket
 import threading
 import time
 from itertools import islice
-from pathlib import Path as File
 
 from load import measure
 from paths import COOKIE, Row
@@ -51,13 +49,14 @@ def grants(servers, count, seconds, rounds):
     try:
         # one has been asked for, and all memory that a worker takes for the first is taken
         fill(server, "/cached/1k", "grants", 100)
-        shared, own = shared_memory(server), server.memory()
+        own, zone = server.memory()
         asked = servers.app_requests()
         fill(server, "/cached/1k", "grants", count)
         asked = servers.app_requests() - asked - 1
         if asked != count - 100:
             raise Wrong(f"the app was asked {asked} times for {count} grants")
-        result = {"count": count, "shared": shared_memory(server) - shared, "own": server.memory() - own, "new": count - 100, "ready": [], "any": []}
+        own_now, zone_now = server.memory()
+        result = {"count": count, "new": count - 100, "zone": zone_now - zone, "own": own_now - own, "ready": [], "any": []}
         asked = servers.app_requests()
         for _ in range(rounds):
             result["ready"].append(measure(servers, row, "1k", "http", seconds, arguments=("grants", min(count, READY))))
@@ -70,7 +69,7 @@ def grants(servers, count, seconds, rounds):
 
 def fill(server, target, what, count):
     """Asks for each once, on some connections at a time."""
-    text = {"grants": "GET {} HTTP/1.1\r\nHost: localhost\r\nCookie: sessionid={:07}\r\n\r\n", "files": "GET {}{:07} HTTP/1.1\r\nHost: localhost\r\nCookie: sessionid=1234567\r\n\r\n"}[what]
+    text = {"grants": "GET {} HTTP/1.1\r\nHost: localhost\r\nCookie: sessionid={:032}\r\n\r\n", "files": "GET {}{:07} HTTP/1.1\r\nHost: localhost\r\nCookie: sessionid=1234567\r\n\r\n"}[what]
     batch, clients = 50, [socket.create_connection(("127.0.0.1", server.port), 30) for _ in range(32)]
     streams = [client.makefile("rb") for client in clients]
     clients[0].sendall(text.format(target, 0).encode())
@@ -93,16 +92,6 @@ def fill(server, target, what, count):
             break
     for client in clients:
         client.close()
-
-
-def shared_memory(server):
-    """Bytes of the zones that are in memory."""
-    return sum(
-        int(re.search(r"\nRss: +(\d+)", mapping)[1]) * 1024
-        for pid in server.workers()
-        for mapping in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", File(f"/proc/{pid}/smaps").read_text())
-        if "/dev/zero" in mapping.split("\n", 1)[0]
-    )
 
 
 def connections(servers, seconds, rounds):
@@ -132,10 +121,10 @@ def idle(servers):
     for name, path in (("stock", "opened"), ("module", "cached")):
         server = servers.start(name)
         ask_at_once(server.port, f"/{path}/1k", 100)
-        before = server.memory()
+        before, _ = server.memory()
         clients = ask_at_once(server.port, f"/{path}/1k", idle_clients())
         time.sleep(0.5)
-        found[name] = (server.memory() - before) / len(clients)
+        found[name] = (server.memory()[0] - before) / len(clients)
         for client in clients:
             client.close()
         server.stop()
@@ -199,9 +188,9 @@ def requests(servers, seconds):
     say("many requests")
     server = servers.start("module")
     measure(servers, Row("cached"), "1k", "http", 2)
-    before = server.memory()
+    before, _ = server.memory()
     load = measure(servers, Row("cached"), "1k", "http", seconds)
-    grown = server.memory() - before
+    grown = server.memory()[0] - before
     server.stop()
     return {"requests": load["requests"], "grown": grown}
 

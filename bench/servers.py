@@ -197,13 +197,16 @@ class Server:
         return ticks / TICK
 
     def memory(self):
-        """Bytes that the workers have for themselves."""
-        total = 0
+        """Bytes that the workers have for themselves, and those that they have of zones."""
+        own = zones = 0
         for pid in self.workers():
-            for line in File(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Private_"):
-                    total += int(line.split()[1]) * 1024
-        return total
+            for mapping in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", File(f"/proc/{pid}/smaps").read_text()):
+                size = {name: int(kb) * 1024 for name, kb in re.findall(r"^(\w+): +(\d+) kB", mapping, re.MULTILINE)}
+                if "/dev/zero" in mapping.split("\n", 1)[0]:
+                    zones += size["Rss"]
+                else:
+                    own += size["Private_Clean"] + size["Private_Dirty"]
+        return own, zones
 
     def stop(self):
         self.servers.running.pop(self.name, None)

@@ -3,7 +3,7 @@
 --   files COUNT    one of so many files at random
 
 local texts = {
-    grants = "GET %s HTTP/1.1\r\nHost: localhost\r\nCookie: sessionid=%07d\r\n\r\n",
+    grants = "GET %s HTTP/1.1\r\nHost: localhost\r\nCookie: sessionid=%032d\r\n\r\n",
     files = "GET %s%07d HTTP/1.1\r\nHost: localhost\r\nCookie: sessionid=1234567\r\n\r\n",
 }
 
