@@ -54,7 +54,8 @@ class Path:
     server: str  # of servers.py
     target: Callable  # of a file's name
     kind: str  # ceiling; rival: decides who may have the file; ours; else plain
-    asks: int = 0  # how often the app is asked for each request, once it has been
+    # how often app.conf is asked for each request, once it has been; passing.py is not counted
+    asks: int = 0
 
 
 PATHS = {
@@ -81,6 +82,8 @@ PATHS = {
     "signed-md5": Path("**signed** (secure-link, MD5)", "module", md5_link("md5"), "ours"),
     "intercepted": Path("**intercepted** X-Accel-Redirect", "module", below("x-accel"), "ours", 1),
     "intercepted-tcp": Path("**intercepted** X-Accel-Redirect, TCP", "module", below("x-accel-tcp"), "ours", 1),
+    "passed": Path("**descriptor** with a grant", "module", below("passed"), "ours"),
+    "passed-on": Path("**descriptor**, X-Sendfile-Fd", "module", below("passed-on"), "ours"),
     "intercepted-sendfile": Path("**intercepted** X-Sendfile", "module", below("x-sendfile"), "ours", 1),
 }
 
@@ -116,7 +119,7 @@ class Group:
 FEW = ["static", "opened", "x-accel", "lighttpd", "apache", "caddy", "cached", "signed", "asked"]
 LARGE = [
     "static", "opened", "x-accel", "lighttpd-static", "lighttpd", "apache", "caddy-static", "caddy",
-    "cached", "signed", "intercepted",
+    "cached", "signed", "intercepted", "passed",
 ]  # fmt: skip
 NGINX = ["static", "opened", "x-accel", "auth-cached", "secure-link", "cached", "signed", "intercepted", "asked"]
 

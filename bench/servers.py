@@ -46,6 +46,7 @@ class Servers:
         self.values = {"dir": self.dir, "module": module, "secret": SECRET}
         self.next_port = port
         self.running = {}
+        self.passing = None
         try:
             self.fill(sizes)
         except BaseException:
@@ -115,12 +116,23 @@ class Servers:
         command += ["--", *wrapper, *self.command(name, conf, alone)]
         with (self.dir / f"{name}.out").open("w") as out:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=ENVIRONMENT | (environment or {}), start_new_session=True)
+        if name == "app":
+            self.start_passing()
         server = Server(self, name, process, port, tls_port)
         self.running[name] = server
         server.wait_until_up(self.values["app_port"] if name == "app" else port)
         return server
 
+    def start_passing(self):
+        """The app that passes descriptors, which nginx cannot play."""
+        program = File(__file__).parent / "passing.py"
+        command = ["setpriv", "--pdeathsig", "TERM", "--", sys.executable, program, self.dir / "files", self.dir / "passing.sock"]
+        self.passing = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=ENVIRONMENT, start_new_session=True)
+
     def close(self):
+        if self.passing:
+            self.passing.terminate()
+            self.passing.wait()
         for server in list(self.running.values()):
             server.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
