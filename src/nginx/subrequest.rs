@@ -267,6 +267,12 @@ impl<M: HttpModule> Asked<M> {
         Err(Status::ERROR)
     }
 
+    /// A bug came in between: what was taken is nothing to go by.
+    #[cold]
+    pub(super) fn break_off(&self) -> Result<(), Status> {
+        self.stop(End::Cut)
+    }
+
     /// A piece of the body.
     pub(super) fn take(&self, piece: &[u8]) -> Result<(), Status> {
         let mut body = self.body.borrow_mut();
