@@ -17,9 +17,7 @@ use nginx_sys::{NGX_HTTP_MODULE, ngx_command_t, ngx_http_module_t, ngx_module_t,
 
 use crate::Download;
 use crate::nginx::HttpModule;
-use crate::nginx::export::{
-    callbacks, commands, filter_callbacks, init_process, install_capture, install_top,
-};
+use crate::nginx::export::{callbacks, commands, filter_callbacks, install_capture, install_top};
 
 const COMMANDS: usize = Download::DIRECTIVES.len() + 1;
 
@@ -38,7 +36,6 @@ pub(crate) static mut ngx_http_download_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const DOWNLOAD).cast_mut().cast(),
     commands: (&raw mut DOWNLOAD_COMMANDS).cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
-    init_process: Some(init_process),
     ..ngx_module_t::default()
 };
 

@@ -51,5 +51,5 @@ pub(crate) use variable::{Variable, VariableValue};
 pub(crate) mod export {
     pub(crate) use super::conf::commands;
     pub(crate) use super::filter::{install_capture, install_top};
-    pub(crate) use super::module::{callbacks, filter_callbacks, init_process};
+    pub(crate) use super::module::{callbacks, filter_callbacks};
 }

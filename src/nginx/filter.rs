@@ -17,7 +17,7 @@ use nginx_sys::{
 
 use super::module::HttpModule;
 use super::request::Request;
-use super::subrequest::{consume, question_of};
+use super::subrequest::{Asked, consume, question_of};
 use super::{Status, bits, collect, guard};
 
 /// The filter that comes after one of ours.
@@ -89,18 +89,33 @@ unsafe extern "C" fn top_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ng
     // SAFETY: nginx passes a live request.
     unsafe {
         let request = Request::<M>::from_raw(r);
-        let mut filtered = Ok(());
-        if request.has_app_response() && question_of::<M>(r).is_none() {
-            filtered = guard::shield(Err(Status::ERROR), || M::filter_app(request));
-        }
-        if let (Ok(()), Some(exchange)) = (filtered, request.exchange()) {
-            let filter = || M::filter_header(request, exchange);
-            filtered = guard::shield(Err(Status::ERROR), filter);
-        }
+        let of_app = request.has_app_response() && question_of::<M>(r).is_none();
+        let filtered = guard::shield(None, || {
+            let filtered = if of_app { M::filter_app(request) } else { Ok(()) };
+            Some(filtered.and_then(|()| match request.exchange() {
+                Some(exchange) => M::filter_header(request, exchange),
+                None => Ok(()),
+            }))
+        });
         match filtered {
-            Ok(()) => next_header(&AFTER_TOP, r),
-            Err(status) => status.0,
+            Some(Ok(())) => next_header(&AFTER_TOP, r),
+            Some(Err(status)) => status.0,
+            None => after_bug(request, of_app).0,
         }
+    }
+}
+
+/// What becomes of a response whose header ran into a bug.
+#[cold]
+fn after_bug<M: HttpModule>(request: Request<'_, M>, of_app: bool) -> Status {
+    if of_app && !request.has_app_response() {
+        // The bug is in what was to take its place.
+        request.conclude(Status::INTERNAL_SERVER_ERROR)
+    } else if request.is_error_page() {
+        // The page that says so would run into it as well.
+        Status::ERROR
+    } else {
+        request.replace_response(500)
     }
 }
 
@@ -110,19 +125,16 @@ unsafe extern "C" fn top_body<M: HttpModule>(
 ) -> ngx_int_t {
     // SAFETY: nginx passes a live request and a live chain, or null to send what is pending.
     unsafe {
-        if let Some(status) = collect::filter::<M>(r, chain) {
-            return status;
-        }
         let request = Request::<M>::from_raw(r);
-        let mut filtered = Ok(());
-        if let Some(exchange) = request.exchange() {
-            let filter = || M::filter_body(request, exchange);
-            filtered = guard::shield(Err(Status::ERROR), filter);
-        }
-        match filtered {
-            Err(status) => status.0,
-            Ok(()) => AFTER_TOP_BODY.filter().map_or(Status::ERROR.0, |filter| filter(r, chain)),
-        }
+        let ended = guard::shield(Some(Status::ERROR.0), || {
+            if let Some(status) = collect::filter::<M>(r, chain) {
+                return Some(status);
+            }
+            M::filter_body(request, request.exchange()?).err().map(|status| status.0)
+        });
+        ended.unwrap_or_else(|| {
+            AFTER_TOP_BODY.filter().map_or(Status::ERROR.0, |filter| filter(r, chain))
+        })
     }
 }
 
@@ -134,7 +146,9 @@ unsafe extern "C" fn capture_header<M: HttpModule>(r: *mut ngx_http_request_t) -
         };
         // What ngx_http_header_filter() does for subrequests.
         bits::NGX_HTTP_REQUEST_HEADER_SENT.set(r, 1);
-        question.map_or(Status::OK, |asked| asked.begin_body(r)).0
+        let Ok(asked) = question else { return Status::OK.0 };
+        let begun = guard::shield(None, || Some(asked.begin_body(r)));
+        begun.unwrap_or_else(|| asked.break_off()).0
     }
 }
 
@@ -149,8 +163,27 @@ unsafe extern "C" fn capture_body<M: HttpModule>(
             let next = AFTER_CAPTURE_BODY.filter();
             return next.map_or(Status::ERROR.0, |filter| filter(r, chain));
         };
-        let mut link = chain;
-        let mut taken = Ok(());
+        let taken = guard::shield(None, || Some(capture(question, chain)));
+        let taken = taken.unwrap_or_else(|| match question {
+            Ok(asked) | Err(asked) => Err(asked.break_off()),
+        });
+        consume(chain);
+        taken.map_or_else(|status| status.0, |()| Status::OK.0)
+    }
+}
+
+/// Takes what is in a chain of buffers: of the answer itself, or of what is mixed into it.
+///
+/// # Safety
+/// `chain` is a live chain, in which bodies are in memory.
+unsafe fn capture<M: HttpModule>(
+    question: Result<&Asked<M>, &Asked<M>>,
+    chain: *mut ngx_chain_t,
+) -> Result<(), Status> {
+    let mut link = chain;
+    let mut taken = Ok(());
+    // SAFETY: handed on to the caller.
+    unsafe {
         while let Some(at) = link.as_ref() {
             let buffer = at.buf;
             let piece = match usize::try_from((*buffer).last.offset_from((*buffer).pos)) {
@@ -169,7 +202,6 @@ unsafe extern "C" fn capture_body<M: HttpModule>(
             }
             link = at.next;
         }
-        consume(chain);
-        taken.map_or_else(|status| status.0, |()| Status::OK.0)
     }
+    taken
 }

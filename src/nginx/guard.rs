@@ -2,10 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "test-panics")]
+mod provoke;
+
 /// Runs `body`; when it panics, returns `otherwise` instead.
 ///
 /// The panic itself is logged by the hook that [`install_hook`] sets.
+#[cfg_attr(feature = "test-panics", track_caller)]
 pub(super) fn shield<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "test-panics")]
+    let body = provoke::before(body);
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
 }
 

@@ -5,7 +5,7 @@
 use core::ffi::{c_char, c_void};
 
 use nginx_sys::{
-    ngx_array_push, ngx_conf_t, ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t,
+    ngx_array_push, ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t,
     ngx_http_core_module, ngx_http_handler_pt, ngx_http_module_t, ngx_http_phase_t,
     ngx_http_phases, ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
     ngx_http_request_t, ngx_int_t, ngx_module_t,
@@ -112,11 +112,11 @@ unsafe extern "C" fn preconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx
 
 unsafe extern "C" fn postconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx_int_t {
     // SAFETY: nginx passes the configuration that it has read.
-    let installed = unsafe {
+    let installed = guard::shield(false, || unsafe {
         let conf = Conf::from_raw(cf);
         if let Err(error) = passing::install::<M>(cf) {
             conf.verdict(Err(error));
-            return Status::ERROR.0;
+            return false;
         }
         let main = conf.main_conf::<M>();
         let before_content = !M::has_before_content(main)
@@ -124,7 +124,7 @@ unsafe extern "C" fn postconfiguration<M: HttpModule>(cf: *mut ngx_conf_t) -> ng
         let log =
             !M::has_log(main) || install(cf, ngx_http_phases_NGX_HTTP_LOG_PHASE, log_handler::<M>);
         before_content && log
-    };
+    });
     if installed { Status::OK.0 } else { Status::ERROR.0 }
 }
 
@@ -171,17 +171,20 @@ unsafe extern "C" fn log_handler<M: HttpModule>(r: *mut ngx_http_request_t) -> n
     Status::OK.0
 }
 
+/// The first callback of all, and workers inherit from the process that reads its configuration: here
+/// it is seen to that panics are logged.
 unsafe extern "C" fn create<T: Default + 'static>(cf: *mut ngx_conf_t) -> *mut c_void {
+    guard::install_hook();
     // SAFETY: nginx passes the configuration that it reads; null tells it that memory is out.
     // The value is written through this pointer only while the configuration is read, one
     // directive at a time.
-    unsafe {
+    guard::shield(core::ptr::null_mut(), || unsafe {
         let Some(pool) = Pool::from_raw((*cf).pool) else { return core::ptr::null_mut() };
         match pool.own(core::cell::UnsafeCell::new(T::default())) {
             Ok(value) => value.get().cast(),
             Err(_) => core::ptr::null_mut(),
         }
-    }
+    })
 }
 
 unsafe extern "C" fn merge<M: HttpModule>(
@@ -207,10 +210,4 @@ pub(super) unsafe extern "C" fn content_handler<M: HttpModule>(
     // SAFETY: nginx passes a live request that stays live during the call.
     let request = unsafe { Request::<M>::from_raw(r) };
     guard::shield(Status::INTERNAL_SERVER_ERROR, || M::handle(request)).0
-}
-
-/// Called in each worker as it starts.
-pub(crate) unsafe extern "C" fn init_process(_cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    guard::install_hook();
-    Status::OK.0
 }

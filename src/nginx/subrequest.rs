@@ -171,11 +171,18 @@ impl<'r, M: HttpModule> Request<'r, M> {
             (*done).handler = Some(finished::<M>);
             (*done).data = ptr::from_ref(asked).cast_mut().cast();
             let r = self.as_ptr();
+            let connection = (*r).connection;
+            let turn = (*connection).data;
             let mut sr = ptr::null_mut();
             let flags = NGX_HTTP_SUBREQUEST_WAITED as usize;
             let rc = ngx_http_subrequest(r, &raw mut uri, &raw mut args, &raw mut sr, done, flags);
             if rc != 0 {
-                // Nothing was started: an error page is still possible.
+                // Nothing was started, but it may be its turn to write, or waited for: an error page
+                // would wait for ever, unless that is undone.
+                (*connection).data = turn;
+                if !sr.is_null() {
+                    take_back(r, sr);
+                }
                 return Err(Status::INTERNAL_SERVER_ERROR);
             }
             asked.subrequest.set(sr);
@@ -285,6 +292,12 @@ impl<M: HttpModule> Asked<M> {
         Status::ERROR
     }
 
+    /// A bug came in between: what was taken is nothing to go by.
+    #[cold]
+    pub(super) fn break_off(&self) -> Status {
+        self.stop(End::Cut)
+    }
+
     /// A piece of the body.
     pub(super) fn take(&self, piece: &[u8]) -> Result<(), Status> {
         let mut body = self.body.borrow_mut();
@@ -378,6 +391,28 @@ unsafe extern "C" fn resume<M: HttpModule>(r: *mut ngx_http_request_t) {
             (asked.then)(request, answer)
         });
         ngx_http_finalize_request(r, status.0);
+    }
+}
+
+/// Undoes what ngx_http_subrequest() has done when memory is out for the last of it, which is to post
+/// the subrequest.
+///
+/// # Safety
+/// `sr` is a subrequest of the live request `r`, and was not posted.
+#[cold]
+unsafe fn take_back(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
+    // SAFETY: handed on to the caller; the main request outlives its parts.
+    unsafe {
+        let mut link = &raw mut (*r).postponed;
+        while let Some(postponed) = (*link).as_mut() {
+            if postponed.request == sr {
+                *link = postponed.next;
+                break;
+            }
+            link = &raw mut postponed.next;
+        }
+        let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
+        bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
     }
 }
 

@@ -18,6 +18,8 @@ our @EXPORT = qw(dial GET send_to response closed reset_of fetch raw burst app g
     told_app says calls servroot make_file slurp master workers_of as_user descriptors wait_for reload fork_off end_of stop);
 
 our $Timeout = 5;
+# how many times as long as that to wait, for an nginx that a sanitizer slows down
+my $slow = $ENV{TEST_NGINX_SLOW} || 1;
 my ($owner, %children) = ($$);
 
 # --- client ------------------------------------------------------------------
@@ -26,7 +28,7 @@ my ($owner, %children) = ($$);
 sub dial {
     my %how = @_;
     my $s = IO::Socket::INET->new(
-        PeerAddr => '127.0.0.1', PeerPort => $how{port} // Test::Nginx::Socket::server_port_for_client(), Timeout => $Timeout,
+        PeerAddr => '127.0.0.1', PeerPort => $how{port} // Test::Nginx::Socket::server_port_for_client(), Timeout => $Timeout * $slow,
         $how{rcvbuf} ? (Sockopts => [[SOL_SOCKET, SO_RCVBUF, pack 'i', $how{rcvbuf}]]) : (),
     ) or die "cannot connect: $!";
     ${*$s}{wire_rest} = '';
@@ -56,7 +58,7 @@ sub send_to {
 # More bytes; false at the end, or after the time-out.
 sub more {
     my $s = shift;
-    IO::Select->new($s)->can_read($Timeout) or return 0;
+    IO::Select->new($s)->can_read($Timeout * $slow) or return 0;
     return sysread $s, ${*$s}{wire_rest}, 65536, length ${*$s}{wire_rest};
 }
 
@@ -275,7 +277,7 @@ sub descriptors {
 
 sub wait_for (&;$) {
     my ($done, $seconds) = @_;
-    my $end = time + ($seconds // 5);
+    my $end = time + ($seconds // 5) * $slow;
     while (time < $end) {
         return 1 if $done->();
         sleep 0.02;

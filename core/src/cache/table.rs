@@ -360,7 +360,7 @@ impl<'m> Table<'m> {
 
     /// Forgets what has one of these ids, among the next `most` blocks. Are there more blocks?
     pub fn forget(&mut self, revocation: &mut Revocation, ids: &[Id], most: u32) -> bool {
-        let last = revocation.next.saturating_add(most).min(self.get32(at::UNTOUCHED));
+        let last = revocation.next.saturating_add(most).min(self.untouched());
         for block in revocation.next.max(1)..last {
             if self.block32(block, 0) & HEAD_BIT == 0 {
                 continue;
@@ -376,7 +376,12 @@ impl<'m> Table<'m> {
             }
         }
         revocation.next = last;
-        last < self.get32(at::UNTOUCHED)
+        last < self.untouched()
+    }
+
+    /// The first block that was never in use; they are counted from 1.
+    fn untouched(&self) -> u32 {
+        self.get32(at::UNTOUCHED).min(self.blocks.saturating_add(1))
     }
 
     /// Was a transfer with these ids, that began at the position `since`, to be cut?

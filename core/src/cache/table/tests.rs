@@ -336,6 +336,18 @@ fn behaves_like_a_map() {
 }
 
 #[test]
+fn forgetting_ends_whatever_is_in_the_memory() {
+    let mut memory = memory(16 * 1024);
+    let _ = table(&mut memory);
+    memory[at::UNTOUCHED..at::UNTOUCHED + 4].fill(0xff);
+    let mut table = Table::open(&mut memory).unwrap();
+    let mut revocation = Revocation::new(0);
+    let ids = [tag(&table, "t")];
+    let rounds = (0..1000).take_while(|_| table.forget(&mut revocation, &ids, 1)).count();
+    assert!(rounds <= table.blocks(), "{rounds} rounds");
+}
+
+#[test]
 fn rubbish_is_survived() {
     let rounds = if cfg!(miri) { 5 } else { 200 };
     let mut random = Random(7);

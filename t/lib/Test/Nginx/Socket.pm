@@ -7,8 +7,9 @@ package Test::Nginx::Socket;
 # What differs: without TEST_NGINX_SERVER_PORT and TEST_NGINX_SERVROOT each process
 # takes a free loopback port and a servroot of its own, so that files run in
 # parallel; and a block fails, with one test more, when its error.log has an
-# [alert], [crit] or [emerg] that its error_log section does not speak of, or when
-# nginx does not end well.
+# [alert], [crit] or [emerg] that its error_log section does not speak of, when
+# nginx does not end well, or when a sanitizer or valgrind has something to report.
+# TEST_NGINX_SLOW makes all waiting so many times as long, for an nginx that these slow down.
 #
 # Every sub has a prototype, "()" at least: Test::Base -Base puts a "my $self = shift"
 # into those without.
@@ -40,6 +41,7 @@ our $Listen   = $ENV{TEST_NGINX_SERVER_PORT} || $ENV{TEST_NGINX_PORT}
     || '127.0.0.1:' . ($ENV{TEST_NGINX_CLIENT_PORT} || free_port('the server'));
 our $Port     = $ENV{TEST_NGINX_CLIENT_PORT} || ($Listen =~ /(\d+)$/)[0];
 our $Timeout  = $ENV{TEST_NGINX_TIMEOUT} || 3;
+our $Slow     = $ENV{TEST_NGINX_SLOW} || 1;
 our $ServRoot = $ENV{TEST_NGINX_SERVROOT} || Standin::Place::folder();
 our $Name     = 'localhost';
 our $Verbose  = $ENV{TEST_NGINX_VERBOSE};
@@ -154,16 +156,21 @@ sub start_nginx ($$) {
     user_files($b->user_files);
     write_config($b, $config);
     my @cmd = ($Nginx, '-e', "$ServRoot/logs/error.log", '-p', "$ServRoot/", '-c', "$ServRoot/conf/nginx.conf");
-    unshift @cmd, split ' ', $ENV{TEST_NGINX_USE_VALGRIND} =~ /\D/ ? "valgrind $ENV{TEST_NGINX_USE_VALGRIND}"
-        : 'valgrind -q --leak-check=full --num-callers=100' if $ENV{TEST_NGINX_USE_VALGRIND};
+    if (my $how = $ENV{TEST_NGINX_USE_VALGRIND}) {
+        $how = '-q --leak-check=full --num-callers=100' unless $how =~ /\D/;
+        unshift @cmd, 'valgrind', split(' ', $how), "--log-file=$ServRoot/logs/report.%p";
+    }
     # our own child, daemon off: its end is seen at once, whoever pid 1 is
     defined($Pid = fork) or bail_out("fork: $!");
     if (!$Pid) {
+        $ENV{$_} = join ':', grep { length } $ENV{$_} // '', "log_path=$ServRoot/logs/report" for qw(ASAN_OPTIONS UBSAN_OPTIONS);
+        # an nginx that refuses its configuration leaves its first pool to the system
+        $ENV{ASAN_OPTIONS} .= ':detect_leaks=' . (defined $b->must_die ? 0 : 1);
         open STDOUT, '>', '/dev/null';
         open STDERR, '>', '/dev/null' if defined $b->suppress_stderr;
         exec @cmd or POSIX::_exit(127);
     }
-    for (1 .. 400) {
+    for (1 .. 400 * $Slow) {
         if (waitpid($Pid, WNOHANG) == $Pid) { undef $Pid; return $? }
         last if defined $b->must_die ? 0
             : -s "$ServRoot/logs/nginx.pid" && IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $Port);
@@ -179,10 +186,11 @@ sub stop_nginx () {
     undef $Pid;
     return 'nginx ended before it was told to, ' . how_ended($?) if waitpid($pid, WNOHANG) == $pid;
     kill($ENV{TEST_NGINX_FAST_SHUTDOWN} ? 'TERM' : 'QUIT', $pid);
-    return $? ? 'nginx ended badly, ' . how_ended($?) : '' if ends_within($pid, $Timeout);
+    my $patience = $Timeout * $Slow;
+    return $? ? 'nginx ended badly, ' . how_ended($?) : '' if ends_within($pid, $patience);
     # a fast shutdown next: a master that is killed leaves its workers behind
     kill 'TERM', $pid;
-    return "nginx did not end within $Timeout s" if ends_within($pid, 3);
+    return "nginx did not end within $patience s" if ends_within($pid, 3 * $Slow);
     my @workers = children($pid);
     kill 'KILL', $pid, @workers;
     waitpid $pid, 0;
@@ -279,6 +287,7 @@ sub talk ($$) {
     my ($b, $req) = @_;
     my $t = $b->timeout // $Timeout;
     $t = $1 / ($2 ? 1000 : 1) if $t =~ /^\s*([\d.]+)(ms)?/;
+    $t *= $Slow;
     my $s = IO::Socket::INET->new(PeerAddr => $b->server_addr_for_client // '127.0.0.1', PeerPort => $Port, Timeout => $t)
         or do { Test::More::fail($b->name . " - cannot connect: $!"); return '' };
     local $SIG{PIPE} = 'IGNORE';
@@ -427,9 +436,23 @@ sub check_end ($$) {
     $spoken .= "\nemerg" if defined $b->must_die;
     local ($LogPos, $Accum) = (0, 0);
     my @bad = grep { m{^\d+/\d\d/\d\d \d\d:\d\d:\d\d \[(alert|crit|emerg)\]} && $spoken !~ /$1/ } @{ log_lines('error') };
-    return unless @bad || $trouble;
-    Test::More::fail($b->name . ' - ' . ($trouble || 'no [alert], [crit] or [emerg] in error.log'));
+    my ($report) = reports();
+    return unless @bad || $trouble || defined $report;
+    Test::More::fail($b->name . ' - ' . ($trouble || (@bad ? 'no [alert], [crit] or [emerg] in error.log' : 'no report of a sanitizer')));
     Test::More::diag(map { substr $_, 0, 1000 } grep { defined } @bad[0 .. 9]);
+    Test::More::diag(substr $report, 0, 4000) if defined $report;
+}
+
+# What sanitizers or valgrind have said of any process of nginx.
+sub reports () {
+    my @said;
+    for my $file (grep { -s } glob "$ServRoot/logs/report.*") {
+        open my $f, '<', $file or next;
+        # valgrind's remarks on itself begin with --
+        my @lines = grep { !/^--\d+-- / } <$f>;
+        push @said, join '', @lines if @lines;
+    }
+    return @said;
 }
 
 # --- a scripted backend: tcp_listen, tcp_reply, tcp_query ------------------------------
