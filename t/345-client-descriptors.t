@@ -8,6 +8,7 @@ use Digest::SHA ();
 use IO::Select;
 use Test::More;
 use Apps;
+use Page;
 use Wire qw(dial GET send_to response reset_of wait_for workers_of slurp);
 
 my $bin = Apps::installed('python') . '/bin';
@@ -260,6 +261,8 @@ sub others {
         }
     }
 
+    page();
+
     my @uvicorn = ("$bin/uvicorn", '--app-dir', $apps, '--http', 'nginx_download.uvicorn:Protocol', '--uds');
     $site = site('Starlette in uvicorn');
     start($site, @uvicorn, $site->{socket}, 'starlette_app:app');
@@ -271,6 +274,23 @@ sub others {
     virtual($site, $_) for '', '/files';
     versions($site, '/files');
     unlike($site->log, qr/\[warn\]/, 'Django in uvicorn: each descriptor is used');
+    $site->end;
+}
+
+# docs/descriptors.md: its app.py.
+sub page {
+    my ($app) = grep { /^# app\.py\n/ } map { $_->[1] } Page::blocks(slurp('docs/descriptors.md'));
+    my $site = site('descriptors.md');
+    $site->put('page/app.py', $app);
+    $site->put('page/private/q3.txt', $secret);
+    gunicorn($site, 'app', '--chdir', $site->dir . '/page');
+    $site->start_nginx;
+    my $r = $site->ask('/files/squares-20000.csv', @alice);
+    $site->is_file($r, join('', map { "$_," . $_ * $_ . "\r\n" } 0 .. 19_999), 'squares');
+    is(Apps::header($r, 'ETag') . Apps::header($r, 'Content-Disposition'), '"20000"attachment; filename="squares.csv"', 'descriptors.md: what it says of them');
+    $site->is_file($site->ask('/files/private.txt', @alice), $secret, "a file of the app's");
+    is($site->ask('/files/private.txt')->{status}, 403, 'descriptors.md: a stranger');
+    unlike($site->log, qr/\[warn\]/, 'descriptors.md: each descriptor is used');
     $site->end;
 }
 
