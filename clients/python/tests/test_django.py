@@ -607,6 +607,8 @@ class DescriptorTests(GrantTestCase):
                 for kind in "text", "bytes", "stringio", "bytesio":
                     self.assert_streams(f"/virtual/{kind}/9000", self.lines)
                 self.assert_streams("/sent-file/made/90000", b"x" * 90000)
+        with self.settings(NGINX_DOWNLOAD_MAX_MADE=4, MIDDLEWARE=[self.own]):
+            self.assert_streams("/file-response/bytesio", b"hello")
         self.assertTrue(self.there.nothing())
 
     def test_on_disk(self):

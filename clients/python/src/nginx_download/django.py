@@ -57,7 +57,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.encoding import iri_to_uri
 from django.utils.http import http_date, parse_http_date_safe
 
-from nginx_download.descriptors import Connection, read, unnamed, up_to
+from nginx_download.descriptors import Connection, read, up_to
 from nginx_download.django_passing import (
     chunks_of,
     collect,
@@ -416,8 +416,9 @@ class GrantMiddleware:
         if (opened := open_file(source)) is not None and source.tell() == 0:
             passed = pass_file(connection, opened)
         elif isinstance(source, io.BytesIO) and source.tell() == 0:
-            with unnamed(source.getvalue()) as made:
-                passed = connection.pass_descriptor(made)
+            made, whole = collect(iter([source.getvalue()]))
+            with made:
+                passed = whole and connection.pass_descriptor(made)
         else:
             return None
         if not passed:
