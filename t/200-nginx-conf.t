@@ -67,7 +67,7 @@ sub demo {
     prepare($conf, 'demo/reports/2026/q3.pdf' => '%PDF q3', 'demo/reports/news.txt' => "news\n");
     accepted($conf);
     SKIP: {
-        skip('python3 is not installed', 15) unless $python;
+        skip('python3 is not installed', 22) unless $python;
         start_child('the app', $python, 'nginx-conf/demo-app.py', "$dir/srv/demo/app.sock");
         appears("$dir/srv/demo/app.sock");
         start_nginx($conf) or return;
@@ -80,6 +80,14 @@ sub demo {
         is($r->{headers}{'content-type'}, 'application/pdf', 'as a PDF');
         $r = get('/reports/q3', Cookie => 'user=alice', Range => 'bytes=0-3');
         is("$r->{status} $r->{content}", '206 %PDF', 'alice gets a part of Q3');
+        my $squares = "number,square\n" . join '', map { "$_," . $_ * $_ . "\n" } 0 .. 99_999;
+        $r = get('/reports/squares', Cookie => 'user=alice');
+        is_file($r, $squares, 'alice gets what is made for her');
+        is("$r->{headers}{'content-disposition'} $r->{headers}{'content-type'}", 'attachment; filename="squares.csv" text/csv',
+            'as a CSV, under its name');
+        $r = get('/reports/squares', Cookie => 'user=alice', Range => 'bytes=-17');
+        is("$r->{status} $r->{content}", "206 99999,9999800001\n", 'the end of it');
+        denied(get('/reports/squares', Cookie => 'user=bob'), 403, qr/Not for bob/, 'bob does not');
         denied(get('/reports/q3', Cookie => 'user=bob'), 403, qr/Not for bob/, 'bob does not get Q3');
         denied(get('/reports/q3'), 403, qr/Not for nobody/, 'a stranger does not');
         is_file(get('/reports/news', Cookie => 'user=bob'), "news\n", 'bob gets the news');

@@ -1,10 +1,13 @@
-# Rack::Sendfile and Rack::Files in Puma, by nginx-conf/rack.conf.
+# Rack::Sendfile and Rack::Files in Puma, by nginx-conf/rack.conf; and Puma's socket, by which
+# docs/descriptors.md passes open files.
 
 use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
 use Apps;
+use Page;
+use Wire qw(slurp);
 
 my $puma = Apps::command('puma');
 Apps::command('ruby');
@@ -40,4 +43,38 @@ for my $name ('link.txt', 'inside.pdf') {
 }
 
 $site->end;
+descriptors();
 done_testing();
+
+# The page's config.ru, before nginx and without it.
+sub descriptors {
+    my ($app) = grep { /^# config\.ru\n/ } map { $_->[1] } Page::blocks(slurp('docs/descriptors.md'));
+    my $site = Apps->new('../clients/descriptors.conf', 'descriptors.md');
+    my $socket = "$site->{srv}/run/app.sock";
+    $site->put('config.ru', $app);
+    $site->start({ RACK_ENV => 'production' }, 'sh', '-c', 'exec "$@"', $socket, $puma, '-b', "unix://$socket", '-t', '0:4', '-e', 'production',
+        $site->dir . '/config.ru');
+    $site->start_nginx;
+    my $squares = sub { join '', map { "$_," . $_ * $_ . "\n" } 0 .. $_[0] - 1 };
+    for my $where ('', '/files') {
+        for my $number (0, 3, 20_000) {
+            my $r = $site->ask("$where/$number", @alice);
+            $site->is_file($r, $squares->($number), "$where: $number squares");
+            is(Apps::header($r, 'Content-Disposition') . Apps::header($r, 'Content-Type'), 'attachment; filename="squares.csv"text/csv',
+                "descriptors.md: $where: $number squares: their name and type");
+        }
+        is($site->ask("$where/9", @alice, 'Range: bytes=4-6')->{body}, '1,1', "descriptors.md: $where: a range");
+        is($site->ask("HEAD $where/9", @alice)->{status}, 200, "descriptors.md: $where: HEAD");
+        $site->is_status($site->ask("$where/9"), 403, qr/^not for you$/, "$where: a stranger");
+    }
+    unlike($site->log, qr/\[warn\]/, 'descriptors.md: each descriptor is used');
+    $site->end;
+
+    my $other = $site->beside('../clients/descriptors.conf', 'descriptors.md, without the token', sub { s{^\s+proxy_set_header\s+X-Download-Token.*\n}{}m or die });
+    $other->start({ RACK_ENV => 'production' }, 'sh', '-c', 'exec "$@"', $socket, $puma, '-b', "unix://$socket", '-t', '0:4', '-e', 'production',
+        $site->dir . '/config.ru');
+    $other->start_nginx;
+    $other->is_file($other->ask('/20000', @alice, 'X-Download-Token: a guess'), $squares->(20_000), 'the app sends it');
+    unlike($other->log, qr/descriptor came/, 'descriptors.md, without the token: nothing is passed');
+    $other->end;
+}

@@ -193,7 +193,7 @@ const KINDS = {
 
 function file(place, value) {
   const file = object(place, value, [...Object.keys(KINDS), 'descriptor']);
-  if ('descriptor' in file) throw new GrantError(`${place}: descriptor is reserved, nginx cannot serve it yet`);
+  if ('descriptor' in file) throw new GrantError(`${place}: descriptor: Node.js cannot pass open files to nginx`);
   for (const [kind, it] of Object.entries(file)) KINDS[kind](`${place}: ${kind}`, it);
   const kinds = Object.keys(file).sort().join();
   if (kinds === 'storage') throw new GrantError(`${place}: storage needs a path in it`);

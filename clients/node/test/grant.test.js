@@ -39,7 +39,7 @@ test('corpus', () => {
     assert.ok(files.length > 10);
     for (const file of files) {
       const values = JSON.parse(read(`tests/grants/${folder}/${file}`));
-      // descriptors cannot be served yet; limits.json has one, and numbers that JavaScript cannot have
+      // descriptors cannot be passed; limits.json has one, and numbers that JavaScript cannot have
       const good = accepted && (values.file?.descriptor ?? null) === null;
       assert.equal(taken(values), good, `${folder}/${file}`);
     }
@@ -118,7 +118,7 @@ test('messages name the field', () => {
     [{ file: { path: '/a/' } }, /is a directory/],
     [{ file: { location: 'a?b' } }, /must begin with a slash/],
     [{ file: { url: 'ftp://a/' } }, /http:\/\//],
-    [{ file: { descriptor: 0 } }, /reserved/],
+    [{ file: { descriptor: 0 } }, /cannot pass/],
     [{ file: null }, /file is missing/],
   ]) {
     assert.throws(() => grant({ file: { path: '/a' }, ...values }), (error) => error instanceof GrantError && message.test(error.message));

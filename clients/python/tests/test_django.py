@@ -12,10 +12,16 @@ from nginx_download.django import GrantMiddleware, GrantResponse, SignedStorageM
 from nginx_download.signing import sign_url
 from nginx_download.testing import assert_grant
 from tests import MEDIA_ROOT, SCHEMA
+from tests.sockets import open_descriptors, peer
 from tests.urls import Answer, PathView, StorageView, sent_plainly
 
 SMART = "django_downloadview.SmartDownloadMiddleware"
-FILES = {"q3.pdf": b"%PDF", "sub/größe ?#%41.txt": b"groesse", "archive.tar.gz": b"gz"}
+FILES = {
+    "q3.pdf": b"%PDF",
+    "sub/größe ?#%41.txt": b"groesse",
+    "archive.tar.gz": b"gz",
+    "hello.csv": b"hello",
+}
 OWN = {"storage": "media", "path": "q3.pdf"}
 
 
@@ -474,3 +480,209 @@ class SignedStorageTests(SimpleTestCase):
         self.assertEqual(path, "/media/sub/gr%C3%B6%C3%9Fe%20%3F.txt")
         expires = int(query.split("&")[0].removeprefix("expires="))
         self.assertEqual(url, sign_url(path, "k", expires=expires))
+
+
+class DescriptorTests(GrantTestCase):
+    """Files that are passed to nginx open."""
+
+    own = "nginx_download.django.GrantMiddleware"
+    lines = "".join(f"line {line}\n" for line in range(9000)).encode()
+
+    def setUp(self):
+        super().setUp()
+        settings = self.settings(
+            NGINX_DOWNLOAD_DESCRIPTORS=True,
+            NGINX_DOWNLOAD_STORAGES={"media": MEDIA_ROOT},
+            NGINX_DOWNLOAD_PRIVATE=[f"{MEDIA_ROOT}/sub"],
+        )
+        settings.enable()
+        self.addCleanup(settings.disable)
+        before = open_descriptors()
+        self.addCleanup(lambda: self.assertEqual(open_descriptors(), before))
+        pair = peer()
+        self.there = pair.__enter__()
+        self.addCleanup(pair.__exit__, None, None, None)
+
+    def get(self, path, **how):
+        return super().get(path, **self.there.environ, **how)
+
+    def assert_passes(self, path, body, **assertions):
+        self.assert_grant(path, file={"descriptor": 0}, size=None, **assertions)
+        self.assertEqual(self.there.file(), body)
+        self.assertTrue(self.there.nothing())
+
+    def test_virtual(self):
+        for kind in "stringio", "text", "bytes", "bytesio":
+            for number, body in (2, b"line 0\nline 1\n"), (9000, self.lines), (0, b""):
+                with self.subTest(kind, number=number):
+                    self.assert_passes(
+                        f"/virtual/{kind}/{number}",
+                        body,
+                        basename="made.txt",
+                        attachment=True,
+                        mimetype="text/plain",
+                        charset="utf-8",
+                    )
+        self.assert_passes("/virtual/content/9000", b"\xff" + self.lines, basename="made.bin")
+
+    def test_what_the_view_says(self):
+        with self.settings(MIDDLEWARE=[SMART, "tests.test_django.etag"]):
+            self.assert_passes(
+                "/virtual/text/1",
+                b"line 0\n",
+                etag='"v1"',
+                modified=1767312000,
+                headers={"Cache-Control": "no-store"},
+            )
+
+    def test_storages_first(self):
+        self.assert_grant("/storage/q3.pdf", file=OWN)
+        self.assert_grant("/sent/q3.pdf", file=OWN)
+        self.assertTrue(self.there.nothing())
+
+    def test_private(self):
+        name = "sub/größe%20%3F%23%2541.txt"
+        said = {"basename": "größe ?#%41.txt"}
+        self.assert_passes(f"/storage/{name}", b"groesse", **said)
+        self.assert_passes(f"/path/{name}", b"groesse", **said)
+        self.assert_passes(f"/object/{name}", b"groesse")
+        self.assertTrue(PathView.opened[-1].closed)
+        self.assert_passes(f"/sent-plainly/{name}", b"groesse", **said)
+        self.assert_passes(f"/sent/{name}", b"groesse", basename="Größe 7.txt", etag='"v1"')
+        self.assertEqual(self.get("/sent-plainly/sub/missing").status_code, 404)
+        self.assertEqual(self.get("/sent-plainly/sub/..%2Fmissing").status_code, 200)
+        with self.settings(NGINX_DOWNLOAD_STORAGES={"all": "/", "sub": f"{MEDIA_ROOT}/sub"}):
+            self.assert_passes(f"/storage/{name}", b"groesse", **said)
+        with self.settings(NGINX_DOWNLOAD_PRIVATE=["/"], NGINX_DOWNLOAD_STORAGES={}):
+            self.assert_passes("/storage/q3.pdf", b"%PDF")
+
+    def test_private_but_not_passed(self):
+        with self.settings(NGINX_DOWNLOAD_DESCRIPTORS=False):
+            name = "sub/größe%20%3F%23%2541.txt"
+            self.assert_grant(f"/storage/{name}", content="groesse")
+            self.assert_streams(f"/sent-plainly/{name}", b"groesse")
+            self.assertTrue(self.there.nothing())
+
+    def test_sendfile(self):
+        for number in 10, 70000:
+            self.assert_passes(f"/sent-file/made/{number}", b"x" * number, basename="made.txt")
+
+    def test_file_response(self):
+        with self.settings(MIDDLEWARE=[self.own, "tests.test_django.outer_headers"]):
+            for kind in "bytesio", "temporary", "named", "disk":
+                with self.subTest(kind):
+                    self.assert_passes(
+                        f"/file-response/{kind}",
+                        b"hello",
+                        mimetype="text/csv",
+                        attachment=None,
+                        headers={
+                            "Content-Disposition": 'attachment; filename="a.csv"',
+                            "X-Outer": "kept",
+                            "Content-Length": None,
+                        },
+                    )
+            self.assert_passes("/file-response/unnamed", b"hello", attachment=False)
+            # it begins in the middle, has no end, is packed, or not all right
+            self.assert_streams("/file-response/middle", b"llo")
+            self.assert_streams("/file-response/temporary-middle", b"llo")
+            self.assert_streams("/file-response/generator", b"hello")
+            self.assert_streams("/file-response/gzip", b"hello")
+            self.assertEqual(self.get("/file-response/failed").status_code, 410)
+            self.assertTrue(self.there.nothing())
+            with self.settings(NGINX_DOWNLOAD_DESCRIPTORS=False):
+                self.assert_streams("/file-response/bytesio", b"hello")
+        with self.settings(MIDDLEWARE=[self.own, "django.middleware.gzip.GZipMiddleware"]):
+            response = self.get("/file-response/bytesio", headers={"Accept-Encoding": "gzip"})
+            self.assertEqual(response["Content-Encoding"], "gzip")
+        self.assertTrue(self.there.nothing())
+
+    def test_too_much(self):
+        """It may have no end."""
+        with self.settings(NGINX_DOWNLOAD_MAX_MADE=100_000):
+            for kind in "text", "bytes", "stringio":
+                self.assert_passes(f"/virtual/{kind}/9000", self.lines)
+        for limit in 80_000, 10:
+            with self.settings(NGINX_DOWNLOAD_MAX_MADE=limit):
+                for kind in "text", "bytes", "stringio", "bytesio":
+                    self.assert_streams(f"/virtual/{kind}/9000", self.lines)
+                self.assert_streams("/sent-file/made/90000", b"x" * 90000)
+        with self.settings(NGINX_DOWNLOAD_MAX_MADE=4, MIDDLEWARE=[self.own]):
+            self.assert_streams("/file-response/bytesio", b"hello")
+        self.assertTrue(self.there.nothing())
+
+    def test_on_disk(self):
+        for limit, memory in (1000, False), (1_000_000, True):
+            with self.settings(NGINX_DOWNLOAD_MAX_MEMORY=limit):
+                self.assert_grant("/virtual/text/9000", file={"descriptor": 0})
+            fd = self.there.descriptor()
+            self.assertEqual(os.readlink(f"/proc/self/fd/{fd}").startswith("/memfd:"), memory)
+            os.close(fd)
+
+    def test_cannot_be_passed(self):
+        self.there.nginx.close()
+        name = "sub/größe%20%3F%23%2541.txt"
+        with self.assertLogs("nginx_download", "WARNING"):
+            for kind in "text", "bytes", "stringio", "bytesio":
+                self.assert_streams(f"/virtual/{kind}/9000", self.lines)
+                self.assert_grant(f"/virtual/{kind}/1", content="line 0\n")
+            self.assert_grant(f"/path/{name}", content="groesse")
+            self.assert_streams(f"/sent-plainly/{name}", b"groesse")
+            self.assert_grant("/sent-file/made/9", content="x" * 9)
+            self.assert_streams("/sent-file/made/90000", b"x" * 90000)
+            with self.settings(MIDDLEWARE=[self.own]):
+                self.assert_streams("/file-response/bytesio", b"hello")
+                self.assert_streams("/file-response/temporary", b"hello")
+
+    def test_only_when_told_to(self):
+        for told in (
+            {"NGINX_DOWNLOAD_DESCRIPTORS": False},
+            {"NGINX_DOWNLOAD_BACKEND": "development"},
+            {"NGINX_DOWNLOAD_TOKEN": "a secret"},
+            {"DEBUG": True},
+        ):
+            with self.settings(**told):
+                self.get("/virtual/text/9000", headers={"X-Download-Token": "a guess"}).close()
+                self.get("/sent-file/made/9").close()
+                self.assertTrue(self.there.nothing(), told)
+        with self.settings(NGINX_DOWNLOAD_TOKEN="a secret"):
+            response = self.get("/virtual/text/1", headers={"X-Download-Token": "a secret"})
+            assert_grant(self, response, file={"descriptor": 0})
+            self.assertEqual(self.there.file(), b"line 0\n")
+
+    def test_head(self):
+        for path in "/virtual/text/1", "/virtual/stringio/9000", "/sent-file/made/9":
+            response = self.client_class().head(path, **self.there.environ)
+            self.assertEqual(response.status_code, 200)
+            response.close()
+        self.assertTrue(self.there.nothing())
+
+    def test_rules(self):
+        with rules({"source_url": "/media/", "destination_dir": "/srv"}):
+            self.assert_streams("/virtual/text/1", b"line 0\n")
+        self.assertTrue(self.there.nothing())
+
+    def test_one_for_a_response(self):
+        with self.settings(MIDDLEWARE=[SMART, "tests.test_django.twice"]):
+            self.assert_grant("/sent-file/made/9", content="x" * 9)
+        os.close(self.there.descriptor())
+        self.assertTrue(self.there.nothing())
+
+
+def etag(get_response):
+    def middleware(request):
+        response = get_response(request)
+        response["ETag"] = '"v1"'
+        response["Last-Modified"] = "Fri, 02 Jan 2026 00:00:00 GMT"
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return middleware
+
+
+def twice(get_response):
+    def middleware(request):
+        get_response(request)
+        return get_response(request)
+
+    return middleware

@@ -1,12 +1,15 @@
 """The views of an app: all of django-downloadview's, and one with sendfile()."""
 
+import gzip
 import io
 import os
+import tempfile
 from datetime import datetime, timezone
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.db import models
+from django.http import FileResponse
 from django.urls import path
 from django_downloadview import (
     BaseDownloadView,
@@ -207,6 +210,28 @@ def sent_file(request, kind, number=0):
     return sendfile(request, ContentFile("x" * number, name="made.txt"))
 
 
+FILES = {
+    "disk": lambda: open(os.path.join(MEDIA_ROOT, "hello.csv"), "rb"),  # noqa: SIM115
+    "temporary": tempfile.TemporaryFile,
+    "named": tempfile.NamedTemporaryFile,
+    "gzip": lambda: gzip.open(io.BytesIO(gzip.compress(b"hello"))),  # noqa: SIM115
+}
+
+
+def file_response(request, kind):
+    named = {"filename": "a.csv", "as_attachment": True}
+    if kind == "generator":
+        return FileResponse(iter([b"hel", b"lo"]), headers={"Content-Length": 5}, **named)
+    where = kind.removesuffix("-middle")
+    file = FILES.get(where, io.BytesIO)()
+    if where not in ("disk", "gzip"):
+        file.write(b"hello")
+        file.seek(2 if kind.endswith("middle") else 0)
+    if kind == "unnamed":
+        return FileResponse(file)
+    return FileResponse(file, status=410 if kind == "failed" else 200, **named)
+
+
 urlpatterns = [
     path("object/<path:name>", ObjectView.as_view()),
     path("storage/<path:path>", StorageView.as_view()),
@@ -221,6 +246,7 @@ urlpatterns = [
     path("decorated/<path:path>", grant(StorageView.as_view(), limit_rate=7, cache_ttl=5)),
     path("sent/<path:name>", sent),
     path("sent-plainly/<path:name>", sent_plainly),
+    path("file-response/<kind>", file_response),
     path("sent-file/<kind>", sent_file),
     path("sent-file/<kind>/<int:number>", sent_file),
 ]

@@ -7,6 +7,8 @@ The parts are modules of their own, none of which needs anything but Python, sav
 ``django``       grants from Django, and from django-downloadview
 ``wsgi``         grants from any other WSGI app
 ``asgi``         grants from any other ASGI app
+``descriptors``  files without a path, passed to nginx open
+``uvicorn``      how uvicorn lets the app do so
 ``testing``      ``assert_grant`` for the app's tests
 ``signing``      signed links
 ``revoke``       taking remembered decisions back

@@ -20,6 +20,19 @@ Settings, none of which is required:
 
 ``NGINX_DOWNLOAD_CACHE``
     The ``cache`` of all grants that do not have one of their own: ``{"ttl": 30}``.
+
+``NGINX_DOWNLOAD_DESCRIPTORS``
+    True: the nginx that gets grants has ``download_descriptors``. Files that are in memory, or made for
+    the request, are passed to it open, if the server hands the unix socket to the app.
+
+``NGINX_DOWNLOAD_PRIVATE``
+    Folders that nginx may not enter: their files are passed open as well.
+
+``NGINX_DOWNLOAD_MAX_MEMORY``
+    What is made for a request and larger than this is on disk while nginx sends it: 16 MiB.
+
+``NGINX_DOWNLOAD_MAX_MADE``
+    What is made for a request and larger than this is streamed by Django: 1 GiB.
 """
 
 from __future__ import annotations
@@ -28,7 +41,7 @@ import io
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from email.message import Message
@@ -41,9 +54,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import File
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.crypto import constant_time_compare
-from django.utils.encoding import force_bytes, iri_to_uri
+from django.utils.encoding import iri_to_uri
 from django.utils.http import http_date, parse_http_date_safe
 
+from nginx_download.descriptors import Connection, read, up_to
+from nginx_download.django_passing import (
+    chunks_of,
+    collect,
+    connection_of,
+    max_made,
+    open_file,
+    pass_file,
+)
 from nginx_download.grants import (
     MAX_SIZE,
     MEDIA_TYPE,
@@ -51,6 +73,7 @@ from nginx_download.grants import (
     Grant,
     GrantTooLarge,
     content,
+    is_grant,
     is_media_type,
     may_be_header,
 )
@@ -58,6 +81,10 @@ from nginx_download.signing import sign_url
 
 if TYPE_CHECKING:
     _GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+#: Where a file is, as a grant says it.
+_Place = dict[str, str | int]
+_PASSED: _Place = {"descriptor": 0}
 
 __all__ = ["GrantMiddleware", "GrantResponse", "SignedStorageMixin", "grant", "sendfile"]
 
@@ -129,8 +156,8 @@ def sendfile(
             return sendfile(request, report.file, basename=f"{report.title}.pdf")
 
     In development, or if the request comes around nginx, the response has the file in it. So it
-    does if the file is nowhere but in memory, and too large for a grant. ``limit_rate`` and ``cache_*``
-    do nothing then.
+    does if the file is nowhere but in memory, too large for a grant, and cannot be passed open.
+    ``limit_rate`` and ``cache_*`` do nothing then.
     """
     source = file if isinstance(file, File) else os.path.abspath(file)
     name = basename or _name_of(source)
@@ -150,14 +177,17 @@ def sendfile(
     Grant({"content": ""}, headers=headers, **said)
     if takes_grants(request):
         place = _place(source)
+        if place is None:
+            if "basename" not in said and name:
+                said["basename"] = _one_line(name)
+            if pass_file(connection_of(request), _local_path(source) or source):
+                place = _PASSED
         if place is not None:
             if isinstance(source, File):
                 _close(source)
             _keep_uncompressed(request)
             return GrantResponse(Grant(place, **said), headers=headers)
         if isinstance(source, File) and (body := _read(source, _max_size())) is not None:
-            if "basename" not in said and name:
-                said["basename"] = _one_line(name)
             try:
                 response = GrantResponse(Grant(content(body), **said), headers=headers)
             except GrantTooLarge:
@@ -241,8 +271,10 @@ class GrantMiddleware:
     - ``limit_rate``, ``limit_rate_after``, ``cache_ttl``, ``cache_tags``: as in a grant;
       ``response.grant_cache`` of a view wins over the latter two.
 
-    The first rule that fits counts. A file that is in memory, or made as it is read, is sent along
-    in the grant if it is small enough, by a rule without source; larger ones are left to Django.
+    The first rule that fits counts. A file that is in memory, or made as it is read, is passed open
+    (NGINX_DOWNLOAD_DESCRIPTORS), or else sent along in the grant if it is small enough, by a rule
+    without source; others are left to Django. In MIDDLEWARE it passes the file of a FileResponse, too,
+    if that is open on disk or a BytesIO.
     """
 
     sync_capable = True
@@ -298,6 +330,8 @@ class GrantMiddleware:
             response.take_headers()
         elif _is_download(response):
             return self.process_download_response(request, response)
+        elif isinstance(response, FileResponse):
+            return self._passed_file(request, response) or response
         return response
 
     def process_download_response(self, request: HttpRequest, response: Any) -> HttpResponseBase:
@@ -319,9 +353,11 @@ class GrantMiddleware:
             place = _place(response.file)
         if place is not None:
             return self._granted(response, place)
-        return self._granted_content(response) if self._to is None else None
+        if self._to is not None:
+            return None
+        return self._granted_content(response, connection_of(request))
 
-    def _moved(self, file: File[Any]) -> dict[str, str] | None:
+    def _moved(self, file: File[Any]) -> _Place | None:
         """Where the rule leads for this file."""
         assert self._to is not None
         url = _attribute(file, "url")
@@ -334,25 +370,68 @@ class GrantMiddleware:
                 return self._to(quote(rest))
         return None
 
-    def _granted_content(self, response: Any) -> GrantResponse | None:
-        """A file that is in memory, or made as it is read."""
+    def _granted_content(
+        self, response: Any, connection: Connection | None
+    ) -> GrantResponse | None:
+        """A file that is in memory, made as it is read, or nowhere that nginx could open it."""
+        opened = _local_path(response.file) or open_file(response.file)
+        if connection is not None and opened is not None:
+            if pass_file(connection, opened):
+                return self._granted(response, _PASSED)
+            connection = None
         limit = _max_size()
         size = _size_of(response)
-        if size is not None and size > limit:
+        if size is not None and size > (limit if connection is None else max_made()):
             return None
         if size is None and "Content-Encoding" in response:
             # Something reads along, and would miss what is read here.
             return None
-        chunks = _chunks(response.file)
-        start, whole = _up_to(chunks, limit)
+        chunks = chunks_of(response.file)
+        if connection is not None:
+            made, whole = collect(chunks)
+            if whole and connection.pass_descriptor(made):
+                made.close()
+                return self._granted(response, _PASSED)
+            chunks = itertools.chain(read(made), chunks)
+        start, whole = up_to(chunks, limit)
         if whole:
             with suppress(GrantTooLarge):
                 return self._granted(response, content(b"".join(start)))
         response.streaming_content = itertools.chain(start, chunks)
         return None
 
-    def _granted(self, response: Any, place: dict[str, str]) -> GrantResponse:
-        said = {**_said_by(response, place), **self.options}
+    def _passed_file(self, request: HttpRequest, response: FileResponse) -> GrantResponse | None:
+        """A grant for the file of a FileResponse, if it is one that can be passed open."""
+        source: Any = response.file_to_stream
+        if (
+            self._to is not None
+            or response.status_code != 200
+            or "Content-Encoding" in response
+            or source is None
+            or not takes_grants(request)
+            or (connection := connection_of(request)) is None
+        ):
+            return None
+        # it begins where the file stands, nginx at its beginning
+        if (opened := open_file(source)) is not None and source.tell() == 0:
+            passed = pass_file(connection, opened)
+        elif isinstance(source, io.BytesIO) and source.tell() == 0:
+            made, whole = collect(iter([source.getvalue()]))
+            with made:
+                passed = whole and connection.pass_descriptor(made)
+        else:
+            return None
+        if not passed:
+            return None
+        source.close()
+        _keep_uncompressed(request)
+        return self._describe(response, _PASSED, _said_by_header(response))
+
+    def _granted(self, response: Any, place: _Place) -> GrantResponse:
+        return self._describe(response, place, _said_by(response, place))
+
+    def _describe(self, response: Any, place: _Place, said: dict[str, Any]) -> GrantResponse:
+        said = {**said, **self.options}
         own = getattr(response, "grant_cache", None)
         said["cache"] = _cache(self.cache if own is None else own)
         headers = {name: value for name, value in response.items() if may_be_header(name)}
@@ -385,13 +464,13 @@ def _is_download(response: HttpResponseBase) -> bool:
 def _disarm(response: Any) -> None:
     """What is streamed is a file. Should it say, by the word of whoever uploaded it, that it is a
     grant, ``download_intercept grant`` would believe it."""
-    if response.get("Content-Type", "").partition(";")[0].strip().lower() == MEDIA_TYPE:
+    if is_grant(response.get("Content-Type", "")):
         response["Content-Type"] = "application/octet-stream"
 
 
 def _destination(
     given: Mapping[str, str],
-) -> Callable[[str], dict[str, str] | None] | None:
+) -> Callable[[str], _Place | None] | None:
     """From the part of a URL that follows the source to where nginx finds the file."""
     if len(given) > 1:
         raise ImproperlyConfigured(f"a rule has one destination, not {', '.join(given)}")
@@ -408,7 +487,7 @@ def _destination(
     return None
 
 
-def _location(uri: str) -> dict[str, str] | None:
+def _location(uri: str) -> _Place | None:
     """A question mark in a location's URI begins its arguments, and cannot be escaped."""
     return None if "?" in uri else {"location": uri}
 
@@ -421,25 +500,34 @@ def _joined(base: str, rest: str) -> str:
     return f"{base.rstrip('/')}/{rest.lstrip('/')}"
 
 
-def _said_by(response: Any, place: Mapping[str, str]) -> dict[str, Any]:
+def _said_by(response: Any, place: _Place) -> dict[str, Any]:
     """What a DownloadResponse says of its file, in a grant's words."""
     described = response.get("Content-Disposition") == response.default_headers.get(
         "Content-Disposition"
     )
-    said: dict[str, Any] = {}
+    said = _said_by_header(response)
     if described:
         said["attachment"] = response.attachment
         basename = response.get_basename() if response.attachment else response.basename
         said["basename"] = _one_line(basename) if basename else None
-    elif "Content-Disposition" not in response:
-        said["attachment"] = False
-    said["mimetype"], said["charset"] = _content_type(response.get("Content-Type", ""))
     # a Content-Encoding among the headers is the stream's, by GZipMiddleware say, not the file's
     said["encoding"] = response.file_encoding
-    said["etag"] = response.get("ETag")
-    said["modified"] = _modified(response)
+    # ObjectDownloadView.modification_time_field
+    time = getattr(response.file, "modification_time", None)
+    if "Last-Modified" not in response and isinstance(time, datetime):
+        said["modified"] = int(time.timestamp())
     if "path" in place:
         said["size"] = _size_of(response)
+    return said
+
+
+def _said_by_header(response: HttpResponseBase) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if "Content-Disposition" not in response:
+        said["attachment"] = False
+    said["mimetype"], said["charset"] = _content_type(response.get("Content-Type", ""))
+    said["etag"] = response.get("ETag")
+    said["modified"] = parse_http_date_safe(response.get("Last-Modified", ""))
     return said
 
 
@@ -455,14 +543,6 @@ def _content_type(text: str) -> tuple[str | None, str | None]:
     return text, None
 
 
-def _modified(response: Any) -> int | None:
-    if "Last-Modified" in response:
-        return parse_http_date_safe(response["Last-Modified"])
-    # ObjectDownloadView.modification_time_field
-    time = getattr(response.file, "modification_time", None)
-    return int(time.timestamp()) if isinstance(time, datetime) else None
-
-
 def _size_of(response: Any) -> int | None:
     try:
         return int(response.get("Content-Length", ""))
@@ -473,8 +553,8 @@ def _size_of(response: Any) -> int | None:
 # --- files -----------------------------------------------------------------------------------
 
 
-def _place(source: str | File[Any]) -> dict[str, str] | None:
-    """Where nginx finds a file; nothing if it is only in this process."""
+def _place(source: str | File[Any]) -> _Place | None:
+    """Where nginx finds a file; nothing if it is only in this process, or private."""
     path = _local_path(source)
     if path is not None:
         return _in_storage(path)
@@ -484,13 +564,15 @@ def _place(source: str | File[Any]) -> dict[str, str] | None:
     return None
 
 
-def _in_storage(path: str) -> dict[str, str]:
+def _in_storage(path: str) -> _Place | None:
     storages: Mapping[str, Any] = getattr(settings, "NGINX_DOWNLOAD_STORAGES", {})
-    roots = [(os.path.abspath(root), name) for name, root in storages.items()]
+    private: Sequence[Any] = getattr(settings, "NGINX_DOWNLOAD_PRIVATE", ())
+    roots: list[tuple[str, str | None]] = [(os.path.abspath(root), None) for root in private]
+    roots += [(os.path.abspath(root), name) for name, root in storages.items()]
     # the innermost
     for root, name in sorted(roots, key=lambda item: len(item[0]), reverse=True):
         if os.path.commonpath([root, path]) == root and path != root:
-            return {"storage": name, "path": os.path.relpath(path, root)}
+            return {"storage": name, "path": os.path.relpath(path, root)} if name else None
     return {"path": path}
 
 
@@ -532,28 +614,11 @@ def _read(file: File[Any], limit: int) -> bytes | None:
     size = _attribute(file, "size")
     if size is None or int(size) > limit or not file.seekable():
         return None
-    start, whole = _up_to(_chunks(file), limit)
+    start, whole = up_to(chunks_of(file), limit)
     if not whole:
         file.seek(0)
         return None
     return b"".join(start)
-
-
-def _chunks(file: Any) -> Iterator[bytes]:
-    """What is in it; a view may also give what is no File of Django's."""
-    return map(force_bytes, file.chunks() if hasattr(file, "chunks") else file)
-
-
-def _up_to(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
-    """The first chunks, until there are more bytes than this, and whether that was all."""
-    start: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        start.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            return start, False
-    return start, True
 
 
 def _close(file: Any) -> None:

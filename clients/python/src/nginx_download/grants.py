@@ -47,8 +47,9 @@ class Grant:
     """
 
     #: One of ``{"storage": NAME, "path": RELATIVE}``, ``{"path": ABSOLUTE}``, ``{"location": URI}``,
-    #: ``{"url": URL}``, ``{"content": TEXT}``, ``{"base64": DATA}``.
-    file: Mapping[str, str]
+    #: ``{"url": URL}``, ``{"content": TEXT}``, ``{"base64": DATA}``, ``{"descriptor": 0}``: the one that
+    #: is passed along (`nginx_download.descriptors`).
+    file: Mapping[str, str | int]
     _: KW_ONLY
     #: The name to save the file under; any character but line ends.
     basename: str | None = None
@@ -130,7 +131,7 @@ class Grant:
         return cls(**{"file": None, **values})
 
 
-def content(body: bytes | str) -> dict[str, str]:
+def content(body: bytes | str) -> dict[str, str | int]:
     """The ``file`` of a grant that brings its content along: as text if it is UTF-8."""
     if isinstance(body, str):
         return {"content": body}
@@ -147,6 +148,11 @@ def may_be_header(name: str) -> bool:
     a field of its own for it.
     """
     return _TOKEN.fullmatch(name) is not None and _refusal_of(name) is None
+
+
+def is_grant(content_type: str) -> bool:
+    """Would nginx take what has this Content-Type for a grant?"""
+    return content_type.partition(";")[0].strip().lower() == MEDIA_TYPE
 
 
 def is_media_type(text: str) -> bool:
@@ -264,31 +270,31 @@ def _mapping(place: str, value: Any) -> Mapping[Any, Any]:
 
 
 _base64 = _matching(_BASE64, "standard base64")
-_KINDS: dict[str, Callable[[str, Any], str]] = {
+_KINDS: dict[str, Callable[[str, Any], str | int]] = {
     "storage": _line,
     "path": _line,
     "location": _line,
     "url": _line,
     "content": _text,
     "base64": _base64,
+    "descriptor": _whole(2**32 - 1),
 }
 
 
-def _file(place: str, value: Any) -> dict[str, str]:
-    given = {name: text for name, text in _mapping(place, value).items() if text is not None}
-    if "descriptor" in given:
-        raise GrantError(f"{place}: descriptor is reserved, nginx cannot serve it yet")
+def _file(place: str, value: Any) -> dict[str, str | int]:
+    given = {name: it for name, it in _mapping(place, value).items() if it is not None}
     for name in _mapping(place, value):
-        if name not in _KINDS and name != "descriptor":
+        if name not in _KINDS:
             raise GrantError(f"{place}: unknown field {name!r}")
-    file = {name: _KINDS[name](f"{place}: {name}", text) for name, text in given.items()}
+    file = {name: _KINDS[name](f"{place}: {name}", it) for name, it in given.items()}
     if set(file) == {"storage"}:
         raise GrantError(f"{place}: storage needs a path in it")
     if len(file) != 1 and set(file) != {"storage", "path"}:
         raise GrantError(
-            f"{place}: give exactly one of storage with path, path, location, url, content, base64"
+            f"{place}: give exactly one of storage with path, path, location, url, content, base64, "
+            "descriptor"
         )
-    _leads_somewhere(place, file)
+    _leads_somewhere(place, {name: it for name, it in file.items() if isinstance(it, str)})
     return file
 
 

@@ -68,7 +68,9 @@ class GrantValidator:
     def assert_field(self, test_case: TestCase, grant: Grant, name: str, value: Any) -> None:
         test_case.assertEqual(getattr(grant, name), value, f"the grant's {name}: {grant}")
 
-    def assert_file(self, test_case: TestCase, grant: Grant, value: Mapping[str, str]) -> None:
+    def assert_file(
+        self, test_case: TestCase, grant: Grant, value: Mapping[str, str | int]
+    ) -> None:
         test_case.assertEqual(grant.file, dict(value), f"the grant's file: {grant}")
 
     def assert_headers(
@@ -91,9 +93,9 @@ class GrantValidator:
 
     def assert_content(self, test_case: TestCase, grant: Grant, value: str | bytes) -> None:
         if "content" in grant.file:
-            has = grant.file["content"].encode()
+            has = str(grant.file["content"]).encode()
         elif "base64" in grant.file:
-            data = grant.file["base64"].rstrip("=")
+            data = str(grant.file["base64"]).rstrip("=")
             has = base64.b64decode(data + "=" * (-len(data) % 4))
         else:
             test_case.fail(f"the grant brings no content along: {grant}")
