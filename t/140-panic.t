@@ -8,6 +8,7 @@
 use Test::Nginx::Socket $ENV{TEST_NGINX_PANICS_MODULE} ? 'no_plan'
     : (skip_all => 'TEST_NGINX_PANICS_MODULE names no module built by scripts/build --feature test-panics');
 use lib 't/lib';
+use Time::HiRes qw(sleep);
 use Wire;
 
 our (%places, %tried, $place);
@@ -42,6 +43,7 @@ download_storage files root=$html/files;
 download_storage inner location=/inner/;
 download_cache_zone zone=grants:1m;
 upstream app { server unix:$html/app.sock; }
+upstream passing { server unix:$html/passing/app.sock; download_descriptors on; }
 log_format seen '\$request_uri \$status [\$download_failure]';
 END
     $block->set_value(config => <<"END");
@@ -53,21 +55,41 @@ location /_ask/ { internal; proxy_pass http://app\$request_uri; }
 location /files/ { download storage files; }
 location /app/ { proxy_pass http://app; download_intercept all; download_rule /protected/ files; }
 location /inner/ { internal; alias $html/files/; }
+location /passed/ { download object /_passed\$uri; }
+location /kept/ { download object /_passed\$uri; download_cache grants; download_cache_key \$uri; download_cache_valid 1m; }
+location /_passed/ { internal; proxy_pass http://passing; }
+location /passed-on/ { proxy_pass http://passing; }
 location = /revoke { download_revoke; }
 location = /status { download_status; }
 END
     $block->set_value(user_files => [['files/ten.txt', $ten], ['files/large.txt', 'x' x 100_000]]);
-    $block->set_value(init => 'package main; our $ten; app(app => \&answers); ' . $block->story);
+    $block->set_value(init => 'package main; our ($ten, $place); app(app => \&answers); ' . $block->story);
     $block->set_value(request => 'GET /ready');
     $block->set_value(error_log => '[alert]') unless defined $block->error_log;
 });
 
 sub answers {
-    my ($what) = shift =~ m{^GET /\w+/([^\s?]*)} or return answer(500, 'what?');
+    my ($request, $connection) = @_;
+    my ($what) = $request =~ m{^GET /\w+/([^\s?]*)} or return answer(500, 'what?');
     if ($what eq 'slow') { note('slow'); sleep 1 }
     return grant('{"file":{"storage":"inner","path":"ten.txt"}}') if $what eq 'location';
+    if ($what eq 'pieces') {
+        my ($head, $body) = grant('{"file":{"storage":"files","path":"ten.txt"}}') =~ /^(.*?\r\n\r\n)(.*)/s;
+        send_to($connection, $head);
+        sleep 0.1;
+        send_to($connection, $body);
+        return undef;
+    }
     return answer(200, '', 'X-Accel-Redirect: /protected/ten.txt') if $what eq 'accel';
     return grant('{"file":{"storage":"files","path":"ten.txt"},"cache":{"tags":["t"]}}');
+}
+
+# Starts the app that passes descriptors.
+sub passing {
+    my $folder = servroot() . '/html/passing';
+    mkdir $folder or die "$folder: $!";
+    fork_off(sub { exec 'python3', 't/apps/passing.py', $folder or die "python3: $!" });
+    ok(wait_for(sub { -S "$folder/app.sock" }, 20), 'the app is there');
 }
 
 # --- panics --------------------------------------------------------------------
@@ -93,6 +115,7 @@ sub panics {
     arm($callback);
     my $r = fetch($request);
     is($r->{status}, $status, "$callback: what the client gets");
+    is($r->{whole}, $more{broken} ? 0 : 1, "$callback: whole") if $status;
     unlike($r->{body}, qr/^$ten|xxx/, "$callback: nothing of the file") if $status != 200;
     ok(wait_for(sub { !-e $place }), "$callback: it has panicked");
     ok(wait_for(sub { descriptors() <= $rest }), "$callback: no descriptor left");
@@ -150,7 +173,7 @@ panics('filter top_body', GET('/files/ten.txt'), 0);
 === questions
 --- story
 panics('filter capture_header', GET('/dl/ten.txt'), 502);
-panics('filter capture_body', GET('/dl/ten.txt'), 502);
+panics('filter capture_body', GET('/dl/pieces'), 502);
 panics('filter capture_header', GET('/dl/location'), 502);
 panics('subrequest resume', GET('/dl/ten.txt'), 500);
 
@@ -159,6 +182,22 @@ panics('subrequest resume', GET('/dl/ten.txt'), 500);
 === grants that are held back
 --- story
 panics('collect answer', GET('/app/ten.txt'), 500);
+
+
+
+=== descriptors that the app passes
+--- story
+passing();
+panics('passing send', GET('/passed/first'), 502);
+panics('passing/receive recv', GET('/passed/first'), 502);
+panics('passing/receive recv_chain', GET('/passed-on/page-late'), 200, broken => 1);
+is(fetch('/kept/cached-short')->{status}, 200, 'alarm ring: one is kept');
+my $from = length log_of();
+arm('alarm ring');
+ok(wait_for(sub { !-e $place }, 5), 'alarm ring: it has panicked');
+is(scalar(() = substr(log_of(), $from) =~ /\[alert\]/g), 1, 'alarm ring: one line');
+is(fetch('/kept/cached-short')->{status}, 200, 'alarm ring: served afterwards');
+--- timeout: 20
 
 
 

@@ -361,7 +361,13 @@ unsafe extern "C" fn send(receiver: *mut c_void, chain: *mut ngx_chain_t) -> ngx
         let receiver = &*receiver.cast::<Receiver>();
         let connection = (*receiver.upstream).peer.connection;
         if let Some(connection) = connection.as_mut() {
-            guard::shield((), || receiver.start_over(connection.number));
+            // Whether a descriptor belongs to this connection must be known.
+            if !guard::shield(false, || {
+                receiver.start_over(connection.number);
+                true
+            }) {
+                return Status::ERROR.0;
+            }
             // Nothing is passed through TLS and the like, which have functions of their own.
             if connection
                 .recv
