@@ -728,6 +728,16 @@ qr/^0\.[0-4]/
 
 
 
+=== limit_rate_after: as large as a grant takes, which is more than nginx can add up
+--- grant
+{"file": {"storage": "media", "path": "a.txt"}, "limit_rate": 1000000000, "limit_rate_after": 9223372036854775807}
+--- response_body
+0123456789
+--- no_error_log
+[error]
+
+
+
 === limit_rate: 0 lifts the location's own
 --- http_config
 log_format timed $request_time;

@@ -15,6 +15,12 @@ use super::bits;
 use super::file::core_location;
 use super::pool::{Pool, as_bytes, ngx_str};
 
+/// nginx adds `limit_rate_after` to `limit_rate` times the seconds that have gone by, in 63 bits, and
+/// makes the client wait for ever when that overflows. A TiB per second limits nobody, and lasts for
+/// 48 days.
+const MOST_RATE: u64 = 1 << 40;
+const MOST_AFTER: u64 = 1 << 61;
+
 /// A response whose header has not gone out yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'r> {
@@ -169,7 +175,8 @@ impl<'r> Response<'r> {
     pub(crate) fn set_limit_rate(self, rate: u64) {
         // SAFETY: the request is live; with the bit set, nginx leaves `limit_rate` alone.
         unsafe {
-            (*self.request()).limit_rate = usize::try_from(rate).unwrap_or(usize::MAX);
+            (*self.request()).limit_rate =
+                usize::try_from(rate.min(MOST_RATE)).unwrap_or(usize::MAX);
             bits::NGX_HTTP_REQUEST_LIMIT_RATE_SET.set(self.request(), 1);
         }
     }
@@ -178,7 +185,8 @@ impl<'r> Response<'r> {
     pub(crate) fn set_limit_rate_after(self, bytes: u64) {
         // SAFETY: as in `set_limit_rate`.
         unsafe {
-            (*self.request()).limit_rate_after = usize::try_from(bytes).unwrap_or(usize::MAX);
+            (*self.request()).limit_rate_after =
+                usize::try_from(bytes.min(MOST_AFTER)).unwrap_or(usize::MAX);
             bits::NGX_HTTP_REQUEST_LIMIT_RATE_AFTER_SET.set(self.request(), 1);
         }
     }
