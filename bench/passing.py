@@ -28,6 +28,7 @@ def serve(connection):
 
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(path)
+os.chmod(path, 0o666)
 listener.listen(1024)
 while True:
     threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
