@@ -57,6 +57,7 @@ for my $page (@pages) {
 troubleshooting();
 questions();
 migration();
+security();
 links();
 done_testing();
 
@@ -221,6 +222,32 @@ sub logged {
     for (map { split /\n/, $_->[1] } grep { $_->[0] eq 'log' } Page::blocks($text)) {
         my $line = s/^[\d\/]+ [\d:]+ (\[\w+\] )\d+#\d+: \*\d+ //r;
         like($log, qr/\Q$line\E/, "$what: " . substr $line, 0, 60);
+    }
+}
+
+# --- security.md -------------------------------------------------------------------------------
+
+# Each test that the table names is there.
+sub security {
+    note('--- security');
+    my ($table) = slurp('docs/security.md') =~ /^## What has been tried against it\n(.*?)(?=^## |\z)/ms;
+    my %rows = $table =~ /^\| ([A-Z]\d+) \| (.*) \|$/mg;
+    is(join('', sort map { /(.)/ } grep { /1$/ } keys %rows), 'ABCDEFGHI', 'all groups are there');
+    for my $row (sort keys %rows) {
+        my ($what, $where) = split / \| /, $rows{$row}, 2;
+        my $named = 0;
+        while ($where =~ m{`((?:t|core|scripts)/[^` ]+)[^`]*`(?:: ((?:\*(?:[^*\\]|\\.)+\*(?:, )?)+))?}g) {
+            my ($file, $blocks) = ($1, $2 // '');
+            ok(-e $file, "$row: $file is there");
+            my $text = "\n" . slurp($file);
+            while ($blocks =~ /\*((?:[^*\\]|\\.)+)\*/g) {
+                my $block = $1 =~ s/\\(.)/$1/gr;
+                ok(index($text, "\n=== $block\n") >= 0, "$row: $file has the block: $block");
+                $named++;
+            }
+            $named ||= $file !~ m{^t/.*\d-} || !$blocks;
+        }
+        ok($named || $where =~ /^the same$/, "$row: a test is named");
     }
 }
 
