@@ -1183,7 +1183,8 @@ for my $round (1 .. 25) {
     ($before, $memory) = (descriptors(), memory());
 }
 no_descriptor_more($before, 'after');
-cmp_ok(memory() - $memory, '<', 6000, 'memory') or diag(memory() . ", $memory before");
+# a sanitizer keeps for a while what is freed
+$ENV{TEST_NGINX_SLOW} or cmp_ok(memory() - $memory, '<', 6000, 'memory') or diag(memory() . ", $memory before");
 alive('after');
 
 

@@ -626,7 +626,8 @@ my ($descriptors, $memory) = ($settled->(), own_memory());
 $mixed->(1000, 1250);
 no_descriptor_more($descriptors, 'after');
 my $grown = own_memory() - $memory;
-cmp_ok($grown, '<', 1000, 'no memory to speak of more, in KB');
+# a sanitizer keeps for a while what is freed
+$ENV{TEST_NGINX_SLOW} or cmp_ok($grown, '<', 1000, 'no memory to speak of more, in KB');
 is(scalar(grep { !$pids{$_} } workers_of(master())), 0, 'the workers are still the same');
 get('ok/ten.txt');
 is(seen(get('ok/ten.txt')), '200 cached', 'and remember');

@@ -63,7 +63,7 @@ location = /revoke { download_revoke; }
 location = /status { download_status; }
 END
     $block->set_value(user_files => [['files/ten.txt', $ten], ['files/large.txt', 'x' x 100_000]]);
-    $block->set_value(init => 'package main; our ($ten, $place); app(app => \&answers); ' . $block->story);
+    $block->set_value(init => 'package main; our ($ten, %tried, $place); app(app => \&answers); ' . $block->story);
     $block->set_value(request => 'GET /ready');
     $block->set_value(error_log => '[alert]') unless defined $block->error_log;
 });
@@ -119,7 +119,9 @@ sub panics {
     unlike($r->{body}, qr/^$ten|xxx/, "$callback: nothing of the file") if $status != 200;
     ok(wait_for(sub { !-e $place }), "$callback: it has panicked");
     ok(wait_for(sub { descriptors() <= $rest }), "$callback: no descriptor left");
-    my @alerts = substr(log_of(), $from) =~ /^(.*\[alert\].*)$/mg;
+    my @alerts;
+    # after the response, some of them
+    wait_for { @alerts = substr(log_of(), $from) =~ /^(.*\[alert\].*)$/mg };
     is(@alerts, 1, "$callback: one line") or diag(@alerts);
     like($alerts[0], qr/download: bug at \S+: provoked at \Q$places{$callback}\E/, "$callback: which says where");
     is(fetch($request)->{status}, $good, "$callback: served afterwards");
@@ -156,7 +158,8 @@ panics('module content_handler', GET('/files/ten.txt'), 500);
 panics('module precontent_handler', GET('/app/accel'), 500);
 panics('module log_handler', GET('/files/ten.txt'), 200);
 panics('variable evaluate', GET('/files/ten.txt'), 200);
-panics('pool release', GET('/files/ten.txt'), 200);
+# what it was to free is lost, which is what a sanitizer would say
+$ENV{TEST_NGINX_SLOW} ? $tried{'pool release'} = 1 : panics('pool release', GET('/files/ten.txt'), 200);
 
 
 

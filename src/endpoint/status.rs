@@ -1,7 +1,5 @@
 //! `download_status`: what was counted, as JSON, for Prometheus, or on a page for people.
 
-use std::sync::LazyLock;
-
 use nginx_download_core::counters::{Snapshot, ZoneState};
 use nginx_download_core::{page, query};
 
@@ -13,8 +11,6 @@ use crate::tally::Tally;
 
 /// The page: all of it, but for the numbers.
 const PAGE: &str = include_str!("status.html");
-
-static POLICY: LazyLock<String> = LazyLock::new(|| page::policy(PAGE));
 
 pub(crate) fn handle(request: Request<'_>, default: Format) -> Status {
     if !matches!(request.method(), Method::Get | Method::Head) {
@@ -44,7 +40,8 @@ fn show(request: Request<'_>, default: Format) -> Result<Status, NoMemory> {
         }
         Format::Html => {
             let response = request.response();
-            response.set(b"Content-Security-Policy", POLICY.as_bytes())?;
+            let policy = request.pool().copy(page::policy(PAGE).as_bytes())?;
+            response.set(b"Content-Security-Policy", policy)?;
             response.set(b"Referrer-Policy", b"no-referrer")?;
             send(request, 200, HTML, PAGE.as_bytes())
         }
