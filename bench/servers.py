@@ -106,7 +106,8 @@ class Servers:
 
     def start(self, name, wrapper=(), alone=False, edit=lambda text: text, environment=None):
         port, tls_port = self.free_port(), self.free_port()
-        conf = self.configure("Caddyfile" if name == "caddy" else f"{name}.conf", edit, port=port, tls_port=tls_port)
+        source = {"caddy": "Caddyfile", **dict.fromkeys(WITHOUT, "module.conf")}.get(name, f"{name}.conf")
+        conf = self.configure(source, lambda text: edit(without(name, text)), to=f"{name}.conf", port=port, tls_port=tls_port)
         (self.dir / "tmp" / f"{name}.pid").unlink(missing_ok=True)
         # whatever becomes of this program, its servers end
         command = ["setpriv", "--pdeathsig", "TERM"]
@@ -149,6 +150,16 @@ class Servers:
             s.sendall(b"GET /count HTTP/1.0\r\n\r\n")
             text = b"".join(iter(lambda: s.recv(4096), b""))
         return int(text.split(b"requests\n")[1].split()[2])
+
+
+# module.conf, and which of its lines are left out
+WITHOUT = {"bare": "load_module|download", "idle": "download"}
+
+
+def without(name, text):
+    if name not in WITHOUT:
+        return text
+    return re.sub(rf"^ *({WITHOUT[name]})\w* .*\n", "", text, flags=re.MULTILINE).replace("/tmp/module.", f"/tmp/{name}.")
 
 
 def absent():

@@ -275,8 +275,8 @@ def check(got, method, target, said):
         return "closed"
     head, mark, body = got.partition(b"\r\n\r\n")
     first = re.match(rb"HTTP/1\.1 (\d{3}) ", head)
-    if not (first and mark) and target.startswith(("/app/", "/raw/")):
-        # nginx passes on as HTTP/0.9 what does not begin as a response
+    if not (first and mark and b"\r\nServer: nginx" in head) and target.startswith(("/app/", "/raw/")):
+        # nginx passes on as HTTP/0.9 what does not begin as a response, be it by a CR in the first line
         return "passed on"
     if not mark or not first:
         raise Finding(f"not HTTP: {got[:200]!r}")

@@ -38,6 +38,8 @@ pub(crate) struct MainConf {
     pub(crate) storages: Vec<Storage>,
     /// Where decisions are remembered.
     pub(crate) zones: Vec<Rc<Zone>>,
+    /// Does any location have anything to do with downloads?
+    pub(crate) filters: Cell<bool>,
     /// Does any location have `download_intercept` or `download_signature`?
     pub(crate) before_content: Cell<bool>,
     /// Where requests are counted, if any location has `download_status`.
@@ -64,6 +66,8 @@ pub(crate) struct LocConf {
     /// `None` inside: off.
     signature: Option<Option<Rc<Signature>>>,
     caching: Caching,
+    /// Is there anything to be done before requests are answered?
+    pub(crate) before_content: bool,
     /// The location and those around it, in words.
     place: String,
     /// What comes of `caching`.
@@ -129,6 +133,12 @@ impl LocConf {
     /// How links are checked, if they must be signed.
     pub(crate) fn signature(&self) -> Option<&Signature> {
         self.signature.as_ref()?.as_deref()
+    }
+
+    /// Has it anything to do with downloads?
+    fn is_ours(&self) -> bool {
+        let has_view = !matches!(self.view, None | Some(View::Off));
+        has_view || self.endpoint.is_some() || self.before_content
     }
 
     /// How the app's decisions are remembered, if they are.
@@ -198,14 +208,12 @@ pub(crate) fn merge(
     if child.signature.is_none() {
         child.signature.clone_from(&parent.signature);
     }
-    if child.signature().is_some() {
+    child.before_content = child.intercept().is_on() || child.signature().is_some();
+    if child.before_content {
         conf.main_conf::<Download>().before_content.set(true);
     }
-    if child.intercept().is_on() {
-        conf.main_conf::<Download>().before_content.set(true);
-        if child.intercept().takes(Convention::AccelRedirect) {
-            conf.take_accel_redirect()?;
-        }
+    if child.intercept().takes(Convention::AccelRedirect) {
+        conf.take_accel_redirect()?;
     }
     if child.rules.is_none() {
         child.rules.clone_from(&parent.rules);
@@ -225,6 +233,9 @@ pub(crate) fn merge(
         && storages.storage(storage.as_bytes()).is_none()
     {
         return Err(unknown_storage("download storage", storage));
+    }
+    if child.is_ours() {
+        conf.main_conf::<Download>().filters.set(true);
     }
     merge_cache(conf, parent, child)
 }

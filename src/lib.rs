@@ -58,6 +58,10 @@ impl HttpModule for Download {
         entry::handler::handle(request)
     }
 
+    fn has_filters(main: &MainConf) -> bool {
+        main.filters.get()
+    }
+
     fn filter_header(request: Request<'_>, exchange: &Exchange) -> Result<(), Status> {
         entry::filter::header(request, exchange)
     }
@@ -72,6 +76,10 @@ impl HttpModule for Download {
 
     fn has_before_content(main: &MainConf) -> bool {
         main.before_content.get()
+    }
+
+    fn is_checked_before_content(conf: &LocConf) -> bool {
+        conf.before_content
     }
 
     fn before_content(request: Request<'_>) -> Result<(), Status> {

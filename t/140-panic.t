@@ -155,7 +155,7 @@ __DATA__
 === content, phases, log
 --- story
 panics('module content_handler', GET('/files/ten.txt'), 500);
-panics('module precontent_handler', GET('/app/accel'), 500);
+panics('module check_before_content', GET('/app/accel'), 500);
 panics('module log_handler', GET('/files/ten.txt'), 200);
 panics('variable evaluate', GET('/files/ten.txt'), 200);
 # what it was to free is lost, which is what a sanitizer would say
@@ -165,19 +165,18 @@ $ENV{TEST_NGINX_SLOW} ? $tried{'pool release'} = 1 : panics('pool release', GET(
 
 === filters
 --- story
-panics('filter top_header', GET('/files/ten.txt'), 500);
-panics('filter top_header', GET('/files/large.txt'), 500);
-panics('filter top_header', GET('/app/accel'), 500);
-panics('filter top_header', GET('/ready'), 500);
-panics('filter top_body', GET('/files/ten.txt'), 0);
+panics('filter filter_header', GET('/files/ten.txt'), 500);
+panics('filter filter_header', GET('/files/large.txt'), 500);
+panics('filter filter_header', GET('/app/accel'), 500);
+panics('filter filter_body', GET('/files/ten.txt'), 0);
 
 
 
 === questions
 --- story
-panics('filter capture_header', GET('/dl/ten.txt'), 502);
-panics('filter capture_body', GET('/dl/pieces'), 502);
-panics('filter capture_header', GET('/dl/location'), 502);
+panics('filter take_header', GET('/dl/ten.txt'), 502);
+panics('filter take_body', GET('/dl/pieces'), 502);
+panics('filter take_header', GET('/dl/location'), 502);
 panics('subrequest resume', GET('/dl/ten.txt'), 500);
 
 

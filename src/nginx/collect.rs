@@ -35,7 +35,8 @@ type Then<M> = for<'a> fn(Request<'a, M>, End, &'a [u8]) -> Status;
 const PENDING: u32 = 0x08;
 
 impl<M: HttpModule> Request<'_, M> {
-    /// In a header filter, of a main request: holds the response back. The filter returns NGX_OK.
+    /// In a header filter, of a main request with an exchange: holds the response back. The filter
+    /// returns NGX_OK.
     pub(crate) fn collect(self, limit: usize, then: Then<M>) -> Result<(), NoMemory> {
         let collected = self.pool().own(Collected::<M> {
             limit,

@@ -15,12 +15,13 @@ use nginx_sys::{
     ngx_http_request_t, ngx_http_top_body_filter, ngx_http_top_header_filter, ngx_int_t,
 };
 
+use super::conf::Conf;
 use super::module::HttpModule;
 use super::request::Request;
 use super::subrequest::{Asked, consume, question_of};
 use super::{Status, bits, collect, guard};
 
-/// The filter that comes after one of ours.
+/// The filter that comes after one of ours. There is one, as nginx's own ends both chains.
 struct Next<F>(UnsafeCell<Option<F>>);
 
 // SAFETY: written while the configuration is read and read by requests later, all on nginx's
@@ -37,10 +38,12 @@ impl<F: Copy> Next<F> {
         unsafe { *self.0.get() = filter }
     }
 
+    /// # Safety
+    /// The filter that it comes after is installed.
     #[inline]
-    fn filter(&self) -> Option<F> {
-        // SAFETY: see `Sync`.
-        unsafe { *self.0.get() }
+    unsafe fn filter(&self) -> F {
+        // SAFETY: see `Sync`; handed on to the caller.
+        unsafe { (*self.0.get()).unwrap_unchecked() }
     }
 }
 
@@ -52,10 +55,14 @@ static AFTER_TOP_BODY: Next<BodyFilter> = Next::nobody();
 static AFTER_CAPTURE_HEADER: Next<HeaderFilter> = Next::nobody();
 static AFTER_CAPTURE_BODY: Next<BodyFilter> = Next::nobody();
 
-/// Makes the top filter the first of the filters, but for those that ask to stand above it.
-pub(crate) unsafe extern "C" fn install_top<M: HttpModule>(_cf: *mut ngx_conf_t) -> ngx_int_t {
-    // SAFETY: nginx reads its configuration on one thread.
+/// Makes the top filter the first of the filters, but for those that ask to stand above it. nginx
+/// makes its chains anew each time that it reads its configuration.
+pub(crate) unsafe extern "C" fn install_top<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: nginx reads its configuration on one thread, and has read it.
     unsafe {
+        if !M::has_filters(Conf::from_raw(cf).main_conf::<M>()) {
+            return Status::OK.0;
+        }
         let first: ngx_http_output_header_filter_pt = ngx_http_top_header_filter;
         AFTER_TOP.set(first);
         ngx_http_top_header_filter = Some(top_header::<M>);
@@ -67,9 +74,12 @@ pub(crate) unsafe extern "C" fn install_top<M: HttpModule>(_cf: *mut ngx_conf_t)
 }
 
 /// Puts the capture filter into both chains.
-pub(crate) unsafe extern "C" fn install_capture<M: HttpModule>(_cf: *mut ngx_conf_t) -> ngx_int_t {
-    // SAFETY: nginx reads its configuration on one thread.
+pub(crate) unsafe extern "C" fn install_capture<M: HttpModule>(cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: as in `install_top`.
     unsafe {
+        if !M::has_filters(Conf::from_raw(cf).main_conf::<M>()) {
+            return Status::OK.0;
+        }
         let first: ngx_http_output_header_filter_pt = ngx_http_top_header_filter;
         AFTER_CAPTURE_HEADER.set(first);
         ngx_http_top_header_filter = Some(capture_header::<M>);
@@ -80,13 +90,24 @@ pub(crate) unsafe extern "C" fn install_capture<M: HttpModule>(_cf: *mut ngx_con
     Status::OK.0
 }
 
-unsafe fn next_header(next: &Next<HeaderFilter>, r: *mut ngx_http_request_t) -> ngx_int_t {
-    // SAFETY: the chain always ends in nginx's own header filter; `r` is handed on.
-    next.filter().map_or(Status::ERROR.0, |filter| unsafe { filter(r) })
-}
+// What nginx calls for each response is but a look whether the response is any business of ours: what
+// follows is kept out of it, so that those of others take a handful of instructions.
 
 unsafe extern "C" fn top_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx passes a live request.
+    unsafe {
+        if (*r).upstream.is_null() && !Request::<M>::from_raw(r).may_have_exchange() {
+            return AFTER_TOP.filter()(r);
+        }
+        filter_header::<M>(r)
+    }
+}
+
+/// # Safety
+/// `r` is a live request.
+#[inline(never)]
+unsafe fn filter_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: handed on to the caller.
     unsafe {
         let request = Request::<M>::from_raw(r);
         let of_app = request.has_app_response() && question_of::<M>(r).is_none();
@@ -98,7 +119,7 @@ unsafe extern "C" fn top_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ng
             }))
         });
         match filtered {
-            Some(Ok(())) => next_header(&AFTER_TOP, r),
+            Some(Ok(())) => AFTER_TOP.filter()(r),
             Some(Err(status)) => status.0,
             None => after_bug(request, of_app).0,
         }
@@ -125,6 +146,23 @@ unsafe extern "C" fn top_body<M: HttpModule>(
 ) -> ngx_int_t {
     // SAFETY: nginx passes a live request and a live chain, or null to send what is pending.
     unsafe {
+        // What is held back has an exchange.
+        if !Request::<M>::from_raw(r).may_have_exchange() {
+            return AFTER_TOP_BODY.filter()(r, chain);
+        }
+        filter_body::<M>(r, chain)
+    }
+}
+
+/// # Safety
+/// As for [`top_body`].
+#[inline(never)]
+unsafe fn filter_body<M: HttpModule>(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: handed on to the caller.
+    unsafe {
         let request = Request::<M>::from_raw(r);
         let ended = guard::shield(Some(Status::ERROR.0), || {
             if let Some(status) = collect::filter::<M>(r, chain) {
@@ -132,18 +170,32 @@ unsafe extern "C" fn top_body<M: HttpModule>(
             }
             M::filter_body(request, request.exchange()?).err().map(|status| status.0)
         });
-        ended.unwrap_or_else(|| {
-            AFTER_TOP_BODY.filter().map_or(Status::ERROR.0, |filter| filter(r, chain))
-        })
+        match ended {
+            Some(status) => status,
+            None => AFTER_TOP_BODY.filter()(r, chain),
+        }
     }
 }
 
 unsafe extern "C" fn capture_header<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx passes a live request.
     unsafe {
-        let Some(question) = question_of::<M>(r) else {
-            return next_header(&AFTER_CAPTURE_HEADER, r);
-        };
+        match question_of::<M>(r) {
+            None => AFTER_CAPTURE_HEADER.filter()(r),
+            Some(question) => take_header(r, question),
+        }
+    }
+}
+
+/// # Safety
+/// `r` is a live request that answers `question`.
+#[inline(never)]
+unsafe fn take_header<M: HttpModule>(
+    r: *mut ngx_http_request_t,
+    question: Result<&Asked<M>, &Asked<M>>,
+) -> ngx_int_t {
+    // SAFETY: handed on to the caller.
+    unsafe {
         // What ngx_http_header_filter() does for subrequests.
         bits::NGX_HTTP_REQUEST_HEADER_SENT.set(r, 1);
         let Ok(asked) = question else { return Status::OK.0 };
@@ -159,10 +211,22 @@ unsafe extern "C" fn capture_body<M: HttpModule>(
     // SAFETY: nginx passes a live request and a live chain, in which bodies are in memory, as
     // `filter_need_in_memory` asks the copy filter above to see to.
     unsafe {
-        let Some(question) = question_of::<M>(r) else {
-            let next = AFTER_CAPTURE_BODY.filter();
-            return next.map_or(Status::ERROR.0, |filter| filter(r, chain));
-        };
+        match question_of::<M>(r) {
+            None => AFTER_CAPTURE_BODY.filter()(r, chain),
+            Some(question) => take_body(question, chain),
+        }
+    }
+}
+
+/// # Safety
+/// `chain` is a live chain, in which bodies are in memory.
+#[inline(never)]
+unsafe fn take_body<M: HttpModule>(
+    question: Result<&Asked<M>, &Asked<M>>,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: handed on to the caller.
+    unsafe {
         let taken = guard::shield(None, || Some(capture(question, chain)));
         let taken = taken.unwrap_or_else(|| match question {
             Ok(asked) | Err(asked) => Err(asked.break_off()),

@@ -51,6 +51,9 @@ pub(crate) trait HttpModule: Sized + 'static {
     /// Answers a request; runs in the content phase.
     fn handle(request: Request<'_, Self>) -> Status;
 
+    /// Does any location need the filters?
+    fn has_filters(main: &Self::MainConf) -> bool;
+
     /// Sees the header of each response that a request with an exchange gets, first of all
     /// filters.
     fn filter_header(request: Request<'_, Self>, exchange: &Self::Exchange) -> Result<(), Status>;
@@ -64,7 +67,10 @@ pub(crate) trait HttpModule: Sized + 'static {
     /// Does anybody need [`HttpModule::before_content`]?
     fn has_before_content(main: &Self::MainConf) -> bool;
 
-    /// Sees each request right before it is answered.
+    /// Does a location?
+    fn is_checked_before_content(conf: &Self::LocConf) -> bool;
+
+    /// Sees each request of such a location right before it is answered.
     fn before_content(request: Request<'_, Self>) -> Result<(), Status>;
 
     /// Does anybody need [`HttpModule::log`]?
@@ -155,6 +161,16 @@ type PhaseHandler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
 unsafe extern "C" fn precontent_handler<M: HttpModule>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx passes a live request that stays live during the call.
     let request = unsafe { Request::<M>::from_raw(r) };
+    if M::is_checked_before_content(request.loc_conf()) {
+        check_before_content(request)
+    } else {
+        Status::DECLINED.0
+    }
+}
+
+/// Kept out of what is called for each request, be it ours or not.
+#[inline(never)]
+fn check_before_content<M: HttpModule>(request: Request<'_, M>) -> ngx_int_t {
     let done = guard::shield(Err(Status::INTERNAL_SERVER_ERROR), || M::before_content(request));
     done.map_or_else(|status| status.0, |()| Status::DECLINED.0)
 }

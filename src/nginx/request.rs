@@ -302,15 +302,26 @@ impl<'r, M: HttpModule> Request<'r, M> {
             if let Some(kept) = kept.as_ref() {
                 return Some(&kept.value);
             }
-            // Only a redirect of some kind can have wiped the slot, and it marks the request.
-            if !bits::NGX_HTTP_REQUEST_INTERNAL.is_set(self.as_ptr())
-                && !bits::NGX_HTTP_REQUEST_ERROR_PAGE.is_set(self.as_ptr())
-                && !bits::NGX_HTTP_REQUEST_FILTER_FINALIZE.is_set(self.as_ptr())
-            {
-                return None;
-            }
         }
-        self.exchanges().next()
+        if self.may_be_wiped() { self.exchanges().next() } else { None }
+    }
+
+    /// `false`: there is no exchange. A few instructions for all requests that are not ours.
+    #[inline]
+    pub(super) fn may_have_exchange(self) -> bool {
+        // SAFETY: as in `exchange`.
+        unsafe { !(*self.context_slot()).is_null() || self.may_be_wiped() }
+    }
+
+    /// Only a redirect of some kind can have wiped the slot, and it marks the request.
+    #[inline]
+    fn may_be_wiped(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe {
+            bits::NGX_HTTP_REQUEST_INTERNAL.is_set(self.as_ptr())
+                || bits::NGX_HTTP_REQUEST_ERROR_PAGE.is_set(self.as_ptr())
+                || bits::NGX_HTTP_REQUEST_FILTER_FINALIZE.is_set(self.as_ptr())
+        }
     }
 
     /// All that [`Request::begin`] remembered, the youngest first.

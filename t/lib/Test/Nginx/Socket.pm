@@ -143,6 +143,15 @@ sub write_config ($$) {
         "# test\n$config\n$root}\n}\n$post\nevents { accept_mutex off; worker_connections $Connections; }\n");
 }
 
+sub children ($) {
+    my $pid = shift;
+    open my $f, '<', "/proc/$pid/task/$pid/children" or return;
+    return split ' ', <$f> // '';
+}
+
+# A master listens before it has any.
+sub has_workers () { $Master ne 'on' || !-e "/proc/$Pid/task/$Pid/children" || children($Pid) }
+
 sub start_nginx ($$) {
     my ($b, $config) = @_;
     stop_nginx();
@@ -173,7 +182,7 @@ sub start_nginx ($$) {
     for (1 .. 400 * $Slow) {
         if (waitpid($Pid, WNOHANG) == $Pid) { undef $Pid; return $? }
         last if defined $b->must_die ? 0
-            : -s "$ServRoot/logs/nginx.pid" && IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $Port);
+            : -s "$ServRoot/logs/nginx.pid" && IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $Port) && has_workers();
         sleep 0.01;
     }
     return undef;       # runs
@@ -211,12 +220,6 @@ sub ends_within ($$) {
 }
 
 sub how_ended ($) { my $s = shift; $s & 127 ? 'by signal ' . ($s & 127) : 'with status ' . ($s >> 8) }
-
-sub children ($) {
-    my $pid = shift;
-    open my $f, '<', "/proc/$pid/task/$pid/children" or return;
-    return split ' ', <$f> // '';
-}
 
 # $? has a die or a bail-out, is_passing what has failed so far
 END {
