@@ -19,6 +19,7 @@ mod passing;
 mod pool;
 mod read;
 mod request;
+mod reserve;
 mod response;
 mod server;
 mod shm;

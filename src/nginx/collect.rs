@@ -23,6 +23,8 @@ pub(super) struct Collected<M: HttpModule> {
     limit: usize,
     body: RefCell<Vec<u8>>,
     end: Cell<End>,
+    /// No more of it is kept.
+    stopped: Cell<bool>,
     /// Nothing more is to come.
     over: Cell<bool>,
     then: Then<M>,
@@ -42,12 +44,31 @@ impl<M: HttpModule> Request<'_, M> {
             limit,
             body: RefCell::new(Vec::new()),
             end: Cell::new(End::Cut),
+            stopped: Cell::new(false),
             over: Cell::new(false),
             then,
         })?;
         // SAFETY: `ctx` has a slot for each module.
         unsafe { *slot::<M>(self.as_ptr()) = ptr::from_ref(collected).cast_mut().cast() };
         Ok(())
+    }
+}
+
+impl<M: HttpModule> Collected<M> {
+    /// Keeps a piece, unless it is over the limit, or memory is out.
+    fn take(&self, piece: &[u8]) {
+        if self.stopped.get() {
+            return;
+        }
+        let mut body = self.body.borrow_mut();
+        if piece.len() > self.limit.saturating_sub(body.len()) {
+            self.end.set(End::Oversize);
+            self.stopped.set(true);
+        } else if body.try_reserve(piece.len()).is_err() {
+            self.stopped.set(true);
+        } else {
+            body.extend_from_slice(piece);
+        }
     }
 }
 
@@ -90,16 +111,13 @@ unsafe fn take<M: HttpModule>(
         let mut link = chain;
         while let Some(at) = link.as_ref() {
             let buffer = at.buf;
-            let mut body = collected.body.borrow_mut();
-            match usize::try_from((*buffer).last.offset_from((*buffer).pos)) {
-                Ok(len) if len > 0 && body.len() <= collected.limit => {
-                    body.extend_from_slice(slice::from_raw_parts((*buffer).pos, len));
-                }
-                _ => {}
+            if let Ok(len) = usize::try_from((*buffer).last.offset_from((*buffer).pos))
+                && len > 0
+            {
+                collected.take(slice::from_raw_parts((*buffer).pos, len));
             }
-            if bits::NGX_BUF_LAST_BUF.is_set(buffer) {
-                let oversize = body.len() > collected.limit;
-                collected.end.set(if oversize { End::Oversize } else { End::Whole });
+            if bits::NGX_BUF_LAST_BUF.is_set(buffer) && !collected.stopped.get() {
+                collected.end.set(End::Whole);
             }
             link = at.next;
         }

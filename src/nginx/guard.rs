@@ -29,6 +29,6 @@ pub(super) fn install_hook() {
             Some(place) => format!("download: bug at {place}: {message}"),
             None => format!("download: bug: {message}"),
         };
-        super::log::cycle(super::log::Level::Alert, format_args!("{text}"));
+        super::log::cycle(super::log::Level::Alert, 0, format_args!("{text}"));
     }));
 }

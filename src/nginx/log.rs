@@ -56,11 +56,11 @@ pub(super) unsafe fn write(log: *mut ngx_log_t, level: Level, errno: i32, text: 
 
 /// Writes one line about what must not happen, and concerns no request in particular.
 pub(crate) fn log_alert(text: Arguments<'_>) {
-    cycle(Level::Alert, text);
+    cycle(Level::Alert, 0, text);
 }
 
 /// Writes one line to the error log of the running configuration.
-pub(super) fn cycle(level: Level, text: Arguments<'_>) {
+pub(super) fn cycle(level: Level, errno: i32, text: Arguments<'_>) {
     // SAFETY: nginx sets ngx_cycle before any module runs, and its log lives as long.
-    unsafe { write((*nginx_sys::ngx_cycle).log, level, 0, text) }
+    unsafe { write((*nginx_sys::ngx_cycle).log, level, errno, text) }
 }

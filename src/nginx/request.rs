@@ -19,7 +19,7 @@ use super::log::{self, Level};
 use super::module::HttpModule;
 use super::pool::{Pool, as_bytes, ngx_str};
 use super::response::Response;
-use super::{NoMemory, Status};
+use super::{NoMemory, Status, reserve};
 
 /// A live request. Copies are handles of the same request; none outlives the callback that
 /// nginx made with it, which is what `'r` stands for.
@@ -285,8 +285,12 @@ impl<'r, M: HttpModule> Request<'r, M> {
         unsafe { &*(*(*self.as_ptr()).main_conf.add((*M::raw()).ctx_index)).cast() }
     }
 
-    /// Remembers `exchange` for the rest of the request's life.
+    /// Remembers `exchange` for the rest of the request's life. This is how the module takes a request
+    /// up, and so where it does not while memory is out.
     pub(crate) fn begin(self, exchange: M::Exchange) -> Result<&'r M::Exchange, NoMemory> {
+        if reserve::is_low() {
+            return Err(NoMemory);
+        }
         let kept = self.pool().own(Kept { request: self.as_ptr(), value: exchange })?;
         // SAFETY: `ctx` has a slot for each module.
         unsafe { *self.context_slot() = ptr::from_ref(kept).cast_mut().cast() };

@@ -120,8 +120,11 @@ impl KnownDecisions {
         (seen && known.is_current(now, forgotten) && known.is_for(key)).then_some(known)
     }
 
-    /// Keeps a grant at hand.
+    /// Keeps a grant at hand, if there is memory.
     pub(crate) fn keep(&mut self, known: Rc<Known>) -> Rc<Known> {
+        if self.lately.try_reserve(1).is_err() {
+            return known;
+        }
         if self.size + known.size > self.most {
             self.before = std::mem::take(&mut self.lately);
             self.size = 0;
