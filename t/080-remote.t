@@ -733,7 +733,7 @@ download_storage x url=http://a.example/x/ via=_x/;
 download_storage x url=http://a.example/x/ url=http://b.example/x/;
 --- must_die
 --- error_log
-is empty or given twice
+"url=http://b.example/x/" is given twice
 
 
 
@@ -742,7 +742,7 @@ is empty or given twice
 download_storage x url= via=/_x/;
 --- must_die
 --- error_log
-is empty or given twice
+"url=" is empty
 
 
 
