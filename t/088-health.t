@@ -9,6 +9,7 @@ use lib 't/lib';
 use Cwd ();
 use JSON::PP ();
 use Time::HiRes qw(sleep time);
+use Got qw(no_descriptor_more);
 use Wire;
 
 no_root_location();
@@ -132,13 +133,6 @@ sub timeless { $_[0] =~ s/"time_ms": [\d.]+/"time_ms": .../gr }
 sub alive {
     my $r = fetch('/ready');
     is("$r->{status} $r->{body}", '200 ready', "@_: the worker is alive and well");
-}
-
-# Is the number of the workers' descriptors what it was?
-sub no_descriptor_more {
-    my ($before, $what) = @_;
-    wait_for { descriptors() <= $before } 15;    # a lingering close takes 5
-    cmp_ok(descriptors(), '<=', $before, "$what: no descriptor more");
 }
 
 run_tests();
