@@ -336,6 +336,8 @@ unlink "$html/media/a.txt";
 sleep 1.1;
 guilty(probe('/cached'), 'probe:media:a.txt', qr/^missing: /, 'open_file_cache, gone') for 1 .. 2;
 make_file('media/a.txt', 'inside');
+# the cache opens it again, sooner or later
+ok(wait_for(sub { probe('/cached')->{status} == 200 }), 'open_file_cache, there again');
 my $before = descriptors();
 probe($_) for ('/in', '/cached', '/missing') x 10;
 no_descriptor_more($before, 'after');
