@@ -106,7 +106,7 @@ sub start {
         chdir $self->{dir};
         @ENV{keys %$env} = values %$env;
         delete @ENV{grep { /_proxy$/i } keys %ENV};
-        @ENV{qw(MEDIA_ROOT PORT PYTHONDONTWRITEBYTECODE)} = ($self->media, $self->{app_port} // '', 1);
+        @ENV{qw(MEDIA_ROOT PORT PYTHONDONTWRITEBYTECODE PYTHONPATH)} = ($self->media, $self->{app_port} // '', 1, app('shared'));
         exec bound(@command) or die "$command[0]: $!";
     });
     my $there = $socket ? sub { IO::Socket::UNIX->new(Peer => $socket) }
