@@ -534,7 +534,7 @@ is(calls('dl/a'), 1, 'asked once in all this');
 location /opt/ { download object /_ask$uri; download_basename given.pdf; download_charset utf-8; download_header X-Opt $arg_x; expires 1h; }
 location /gz/ { download object /_ask$uri; gzip on; gzip_types *; gzip_min_length 1; }
 --- user_files eval
-[['files/large.txt', join '', map { "line $_\n" } 1 .. 20_000]]
+[['files/large.txt', CORE::join '', map { "line $_\n" } 1 .. 20_000]]
 --- story
 my ($port) = slurp(servroot() . '/conf/nginx.conf') =~ m{url=http://127\.0\.0\.1:(\d+)/};
 my %grants = (
