@@ -5,6 +5,7 @@ mod descriptors;
 pub(crate) mod directives;
 mod health;
 mod intercept;
+mod parameter;
 mod signature;
 mod storage;
 mod view;

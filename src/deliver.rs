@@ -1,5 +1,5 @@
-//! How a file leaves: from disk, by another location, from memory. What is said about it is
-//! the same for all three.
+//! How a file leaves: from disk, by the descriptor that the app passed, by another location, from
+//! memory. What is said about it is the same for all of them.
 
 mod metadata;
 mod prepared;
@@ -101,17 +101,7 @@ pub(crate) fn deliver<'r>(
         Target::Passed(descriptor) => {
             let file = open_passed(request, descriptor)?;
             let metadata = said.of(request, exchange, b"")?.named(exchange, b"");
-            metadata.warn_of_size(request, file.size(), &DESCRIPTOR);
-            let response = request.response();
-            // What was made for this response says nothing of its version by its age: what is
-            // made the next time in the same second may differ.
-            let modified = file.has_name().then(|| file.modified());
-            response.set_file(file.size(), modified);
-            if let Some(modified) = modified.filter(|_| !metadata.has_etag()) {
-                version::tag(response, modified, file.size(), &Anew)?;
-            }
-            metadata.describe(response, b"")?;
-            send(request, exchange, Body::File(file), &Anew)
+            from_descriptor(request, exchange, file, &metadata)
         }
         Target::Memory(bytes) => {
             let metadata = said.of(request, exchange, b"")?.named(exchange, b"");
@@ -315,4 +305,24 @@ fn from_disk<'r>(
     }
     describe(response)?;
     send(request, exchange, Body::File(file), words)
+}
+
+/// Sends a file that the app has opened.
+fn from_descriptor<'r>(
+    request: Request<'r>,
+    exchange: &Exchange,
+    file: OpenFile<'r>,
+    metadata: &Metadata,
+) -> Outcome {
+    metadata.warn_of_size(request, file.size(), &DESCRIPTOR);
+    let response = request.response();
+    // What was made for this response says nothing of its version by its age: what is made the
+    // next time in the same second may differ.
+    let modified = file.has_name().then(|| file.modified());
+    response.set_file(file.size(), modified);
+    if let Some(modified) = modified.filter(|_| !metadata.has_etag()) {
+        version::tag(response, modified, file.size(), &Anew)?;
+    }
+    metadata.describe(response, b"")?;
+    send(request, exchange, Body::File(file), &Anew)
 }

@@ -1,5 +1,5 @@
 //! Where a file reference leads: through storages and rules to a place on disk, an internal
-//! location, or bytes in hand. Nothing is opened here.
+//! location, another server; or to what came along, bytes or a descriptor. Nothing is opened here.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::{Request, explain};
 
 /// A file on disk, below a root. `P` is its path, owned or borrowed.
 pub(crate) struct Disk<'r, P = RelativePath> {
-    /// The storage's name, if it is in one.
+    /// The storage that it is in, if any.
     pub(crate) storage: Option<&'r Storage>,
     /// Without a slash at its end.
     pub(crate) root: &'r [u8],
@@ -256,30 +256,40 @@ pub(crate) fn refer<'r>(
     value: &[u8],
     encoded: bool,
     passed: Passed<'_>,
-) -> Result<Result<Reference<'r>, Refusal>, ReferenceError> {
-    Ok(match convention {
-        Convention::AccelRedirect => match reference::accel_redirect(value, encoded)? {
-            Accel::Named(name) => Ok(Reference::Named(name)),
-            Accel::Uri { path, args } => by_uri(request, path, args).map(Reference::Target),
-        },
-        Convention::Sendfile => {
-            by_rule(request, reference::sendfile(value, encoded)?).map(Reference::Target)
+) -> Result<Reference<'r>, Refusal> {
+    let unreadable = |error| unreadable(value, error);
+    let sendfile = || by_rule(request, reference::sendfile(value, encoded).map_err(unreadable)?);
+    let target = match convention {
+        Convention::AccelRedirect => {
+            match reference::accel_redirect(value, encoded).map_err(unreadable)? {
+                Accel::Named(name) => return Ok(Reference::Named(name)),
+                Accel::Uri { path, args } => by_uri(request, path, args)?,
+            }
         }
-        Convention::SendfileTemporary => by_rule(request, reference::sendfile(value, encoded)?)
-            .map(|mut target| {
-                if let Target::Disk(disk) = &mut target {
-                    disk.temporary = true;
-                }
-                Reference::Target(target)
-            }),
+        Convention::Sendfile => sendfile()?,
+        Convention::SendfileTemporary => match sendfile()? {
+            Target::Disk(disk) => Target::Disk(Disk { temporary: true, ..disk }),
+            target => target,
+        },
         Convention::Sendfile2 => {
-            let parts = reference::sendfile2(value, encoded)?.into_iter();
-            parts.map(|part| on_disk(request, part)).collect::<Result<_, _>>().map(Reference::Parts)
+            let parts = reference::sendfile2(value, encoded).map_err(unreadable)?;
+            let parts = parts.into_iter().map(|part| on_disk(request, part));
+            return Ok(Reference::Parts(parts.collect::<Result<_, _>>()?));
         }
         Convention::SendfileFd => {
-            by_descriptor(reference::sendfile_fd(value)?, passed).map(Reference::Target)
+            by_descriptor(reference::sendfile_fd(value).map_err(unreadable)?, passed)?
         }
-    })
+    };
+    Ok(Reference::Target(target))
+}
+
+/// A header field of an app's response that cannot be made sense of.
+fn unreadable(value: &[u8], error: ReferenceError) -> Refusal {
+    let failure = match error {
+        ReferenceError::Number => Failure::NoDescriptor,
+        ReferenceError::Empty | ReferenceError::Parts => Failure::OutsideRoot,
+    };
+    Refusal::new(failure, format!("\"{}\": {error}", value.escape_ascii()))
 }
 
 fn on_disk<'r>(request: Request<'r>, mut part: Part) -> Result<(Disk<'r>, Part), Refusal> {

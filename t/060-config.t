@@ -311,7 +311,7 @@ download_storage other root=$TEST_NGINX_SERVER_ROOT/html location=/inner/;
 --- http
 download_storage other root=/a root=/b;
 --- error_log
-"download_storage" directive: "root=/b" is empty or given twice
+"download_storage" directive: "root=/b" is given twice
 
 
 
@@ -319,7 +319,7 @@ download_storage other root=/a root=/b;
 --- http
 download_storage other root=;
 --- error_log
-"download_storage" directive: "root=" is empty or given twice
+"download_storage" directive: "root=" is empty
 
 
 

@@ -12,7 +12,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
-use Got;
+use Got qw(:DEFAULT no_descriptor_more);
 use Wire;
 
 our $ten = '0123456789';
@@ -126,14 +126,6 @@ sub asked {
     my $asked = join '', map { "$_\n" } notes() =~ /^origin: (.*)$/mg;
     unlink servroot() . '/html/notes';
     return $asked;
-}
-
-# --- checks ----------------------------------------------------------------------
-
-sub no_descriptor_more {
-    my ($before, $what) = @_;
-    wait_for { descriptors() <= $before } 15;    # a lingering close takes 5
-    cmp_ok(descriptors(), '<=', $before, "$what: no descriptor more");
 }
 
 no_long_string();
@@ -733,7 +725,7 @@ download_storage x url=http://a.example/x/ via=_x/;
 download_storage x url=http://a.example/x/ url=http://b.example/x/;
 --- must_die
 --- error_log
-is empty or given twice
+"url=http://b.example/x/" is given twice
 
 
 
@@ -742,7 +734,7 @@ is empty or given twice
 download_storage x url= via=/_x/;
 --- must_die
 --- error_log
-is empty or given twice
+"url=" is empty
 
 
 

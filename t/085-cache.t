@@ -19,41 +19,25 @@ log_level('info');
 
 add_block_preprocessor(sub {
     my $block = shift;
-    my $html  = '$TEST_NGINX_SERVER_ROOT/html';
     workers($block->worker_processes // 2);
-    $block->set_value(http_config => <<"END" . ($block->http_config // ''));
+    my $http = <<'END';
 download_cache_zone zone=grants:1m;
-download_storage files root=$html/files;
-download_storage inner location=/inner/;
-download_storage origin url=http://127.0.0.1:\$TEST_NGINX_RAND_PORT_1/files/ via=/_fetch/;
-server { listen 127.0.0.1:\$TEST_NGINX_RAND_PORT_1; root $html; }
-upstream app { server unix:$html/app.sock; }
 types { text/plain txt; application/pdf pdf; }
 END
     my $options = $block->options // 'download_cache_valid 1m;';
     my $key = $block->key // '$uri $cookie_user';
     chomp $key;
-    $block->set_value(config => <<"END" . ($block->config // ''));
+    my $server = <<"END";
 download_cache grants;
 download_cache_key $key;
 $options
 add_header X-Grant \$download_grant always;
 add_header X-Pid \$pid always;
-location = /ready { return 200 ready; }
 location /dl/ { download object /_ask\$uri; }
-location /_ask/ { internal; proxy_pass http://app; }
-location /inner/ { internal; alias $html/files/; }
-location /_fetch/ { internal; proxy_pass \$download_url; }
 END
-    $block->set_value(user_files => [
+    prepare($block, http => $http, server => $server, names => '$ten', files => [
         ['files/ten.txt', $ten, '202401020304.05'], ['files/page.txt', 'page'], ['files/ann.txt', 'for ann'], ['files/bob.txt', 'for bob'],
-        @{ $block->user_files // [] },
     ]);
-    $block->set_value(init => 'package main; our $ten; told_app(); ' . ($block->story // ''));
-    $block->set_value(request => 'GET /ready')
-        unless defined $block->request || defined $block->pipelined_requests || defined $block->must_die;
-    $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n") unless defined $block->no_error_log || defined $block->must_die;
-    $block->set_value(suppress_stderr => '') if defined $block->must_die;
 });
 
 no_long_string();
@@ -550,7 +534,7 @@ is(calls('dl/a'), 1, 'asked once in all this');
 location /opt/ { download object /_ask$uri; download_basename given.pdf; download_charset utf-8; download_header X-Opt $arg_x; expires 1h; }
 location /gz/ { download object /_ask$uri; gzip on; gzip_types *; gzip_min_length 1; }
 --- user_files eval
-[['files/large.txt', join '', map { "line $_\n" } 1 .. 20_000]]
+[['files/large.txt', CORE::join '', map { "line $_\n" } 1 .. 20_000]]
 --- story
 my ($port) = slurp(servroot() . '/conf/nginx.conf') =~ m{url=http://127\.0\.0\.1:(\d+)/};
 my %grants = (

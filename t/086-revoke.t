@@ -9,6 +9,7 @@ use lib 't/lib';
 use JSON::PP ();
 use Time::HiRes qw(sleep time);
 use Asked;
+use Got qw(no_descriptor_more);
 use Wire;
 
 our $ten = '0123456789';
@@ -20,48 +21,33 @@ log_level('info');
 
 add_block_preprocessor(sub {
     my $block = shift;
-    my $html  = '$TEST_NGINX_SERVER_ROOT/html';
     workers($block->worker_processes // 2);
     # a large zone: tags and keys share slots, and none is to be taken for another here
-    $block->set_value(http_config => <<"END" . ($block->http_config // ''));
+    my $http = <<'END';
 download_cache_zone zone=grants:128m;
-download_storage files root=$html/files;
-download_storage inner location=/inner/;
-download_storage origin url=http://127.0.0.1:\$TEST_NGINX_RAND_PORT_1/files/ via=/_fetch/;
-server { listen 127.0.0.1:\$TEST_NGINX_RAND_PORT_1; root $html; access_log off; }
 server {
-    listen 127.0.0.1:\$TEST_NGINX_RAND_PORT_2 http2;
-    download_cache grants; download_cache_key \$uri \$cookie_user; download_cache_valid 1m;
-    location /dl/ { download object /_ask\$uri; }
+    listen 127.0.0.1:$TEST_NGINX_RAND_PORT_2 http2;
+    download_cache grants; download_cache_key $uri $cookie_user; download_cache_valid 1m;
+    location /dl/ { download object /_ask$uri; }
     location /_ask/ { internal; proxy_pass http://app; }
     location = /revoke { download_revoke; }
 }
-upstream app { server unix:$html/app.sock; }
 END
     my $options = $block->options // 'download_cache_valid 1m;';
     my $key = $block->key // '$uri $cookie_user';
     chomp $key;
-    $block->set_value(config => <<"END" . ($block->config // ''));
+    my $server = <<"END";
 download_cache grants;
 download_cache_key $key;
 $options
 add_header X-Grant \$download_grant always;
 add_header X-Pid \$pid always;
 add_header X-Failure \$download_failure always;
-location = /ready { return 200 ready; }
 location = /revoke { download_revoke; }
 location /dl/ { download object /_ask\$uri; }
 location /other/ { download object /_ask\$uri; }
-location /_ask/ { internal; proxy_pass http://app; }
-location /inner/ { internal; alias $html/files/; }
-location /_fetch/ { internal; proxy_pass \$download_url; }
 END
-    $block->set_value(user_files => [
-        ['files/ten.txt', $ten], ['files/page.txt', 'page'], @{ $block->user_files // [] },
-    ]);
-    $block->set_value(init => 'package main; our ($ten, $large); told_app(); ' . ($block->story // ''));
-    $block->set_value(request => 'GET /ready') unless defined $block->request || defined $block->must_die;
-    $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n") unless defined $block->no_error_log || defined $block->must_die;
+    prepare($block, http => $http, server => $server, names => '$ten, $large', files => [['files/ten.txt', $ten], ['files/page.txt', 'page']]);
 });
 
 # A grant for a file, with these tags; more of it as JSON.
@@ -108,12 +94,6 @@ sub rest_of {
     return "$r->{status}" if $r->{status} != 200;
     my $whole = $r->{whole} && length $r->{body} == ($size // $large);
     return $whole ? 'whole' : $r->{whole} || length $r->{body} > ($size // $large) ? 'wrong' : 'cut';
-}
-
-sub no_descriptor_more {
-    my ($before, $what) = @_;
-    wait_for { descriptors() <= $before } 15;
-    cmp_ok(descriptors(), '<=', $before, "$what: no descriptor more");
 }
 
 # Requests until both workers have answered; the responses.

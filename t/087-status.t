@@ -22,37 +22,19 @@ log_level('info');
 
 add_block_preprocessor(sub {
     my $block = shift;
-    my $html  = '$TEST_NGINX_SERVER_ROOT/html';
     workers($block->worker_processes // 2);
-    $block->set_value(http_config => <<"END" . ($block->http_config // ''));
-download_cache_zone zone=grants:1m;
-download_storage files root=$html/files;
-download_storage inner location=/inner/;
-download_storage origin url=http://127.0.0.1:\$TEST_NGINX_RAND_PORT_1/files/ via=/_fetch/;
-server { listen 127.0.0.1:\$TEST_NGINX_RAND_PORT_1; root $html; }
-upstream app { server unix:$html/app.sock; }
-END
-    $block->set_value(config => <<"END" . ($block->config // '')) unless defined $block->must_die;
-download_cache_key \$uri \$cookie_user;
+    my $server = <<'END';
+download_cache_key $uri $cookie_user;
 download_cache_valid 1m denied=1m;
-location = /ready { return 200 ready; }
 location = /status { download_status; }
 location = /revoke { download_revoke; }
-location /dl/ { download object /_ask\$uri; }
-location /cached/ { download object /_ask\$uri; download_cache grants; }
+location /dl/ { download object /_ask$uri; }
+location /cached/ { download object /_ask$uri; download_cache grants; }
 location /files/ { download storage files; }
-location /_ask/ { internal; proxy_pass http://app; }
-location /inner/ { internal; alias $html/files/; }
-location /_fetch/ { internal; proxy_pass \$download_url; }
 END
-    $block->set_value(user_files => [
-        ['files/ten.txt', $ten, '202401020304.05'], ['files/large.txt', $large], ['files/page.html', '<p>page</p>'],
-        ['keys', "$secret\n"], @{ $block->user_files // [] },
+    prepare($block, http => "download_cache_zone zone=grants:1m;\n", server => $server, names => '$ten, $large, $secret', files => [
+        ['files/ten.txt', $ten, '202401020304.05'], ['files/large.txt', $large], ['files/page.html', '<p>page</p>'], ['keys', "$secret\n"],
     ]);
-    $block->set_value(init => 'package main; our ($ten, $large, $secret); told_app(); ' . ($block->story // '')) unless defined $block->must_die;
-    $block->set_value(request => 'GET /ready') unless defined $block->request || defined $block->must_die;
-    $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n") unless defined $block->no_error_log || defined $block->must_die;
-    $block->set_value(suppress_stderr => '') if defined $block->must_die;
 });
 
 sub status { return decode_json(fetch('/status')->{body}) }

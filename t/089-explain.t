@@ -22,50 +22,34 @@ log_level('info');
 
 add_block_preprocessor(sub {
     my $block = shift;
-    my $html  = '$TEST_NGINX_SERVER_ROOT/html';
     workers($block->worker_processes // 1);
     my $explain = $block->explain // 'download_explain $explain;';
     delete $ENV{TEST_NGINX_WORKER_USER};
     if (defined $block->as_nobody && $> == 0 && (my @nobody = getpwnam 'nobody')) {
         $ENV{TEST_NGINX_WORKER_USER} = 'nobody ' . getgrgid $nobody[3];
     }
-    $block->set_value(http_config => <<"END" . ($block->http_config // ''));
-map \$http_x_explain \$explain { default 0; "open sesame" 1; }
+    my $http = <<'END';
+map $http_x_explain $explain { default 0; "open sesame" 1; }
 download_cache_zone zone=grants:1m;
-download_storage files root=$html/files;
-download_storage linked root=$html/files symlinks=on;
-download_storage inner location=/inner/;
-download_storage origin url=http://127.0.0.1:\$TEST_NGINX_RAND_PORT_1/files/ via=/_fetch/;
+download_storage linked root=$TEST_NGINX_SERVER_ROOT/html/files symlinks=on;
 download_rule /app/media/2026/ files:sub;
 download_rule /app/media/ files;
 download_rule /app/inner/ inner;
-server { listen 127.0.0.1:\$TEST_NGINX_RAND_PORT_1; root $html; access_log off; }
-upstream app { server unix:$html/app.sock; }
 types { text/plain txt; application/pdf pdf; text/html html; }
 END
-    $block->set_value(config => <<"END" . ($block->config // ''));
-$explain
-location = /ready { return 200 ready; }
-location /dl/ { download object /_ask\$uri?\$args; }
-location /kept/ { download object /_ask\$uri; download_cache grants; download_cache_key \$uri \$cookie_user; download_cache_valid 1m denied=1m; }
+    my $server = <<'END';
+location /dl/ { download object /_ask$uri?$args; }
+location /kept/ { download object /_ask$uri; download_cache grants; download_cache_key $uri $cookie_user; download_cache_valid 1m denied=1m; }
 location /store/ { download storage files; }
-location /path/ { download path $html/files/\$arg_name; }
-location /web/ { download http http://127.0.0.1:\$TEST_NGINX_RAND_PORT_1/files/\$arg_name; }
-location /virtual/ { download virtual /inner/\$arg_name; }
+location /path/ { download path $TEST_NGINX_SERVER_ROOT/html/files/$arg_name; }
+location /web/ { download http http://127.0.0.1:$TEST_NGINX_RAND_PORT_1/files/$arg_name; }
+location /virtual/ { download virtual /inner/$arg_name; }
 location /signed/ { download storage files; download_signature hmac-sha256 key_file=keys; }
-location /app/ { rewrite ^/app/(.*) /_ask/\$1 break; proxy_pass http://app; download_intercept all; }
-location /_ask/ { internal; proxy_pass http://app; }
-location /inner/ { internal; alias $html/files/; }
-location /_fetch/ { internal; proxy_pass \$download_url; }
+location /app/ { rewrite ^/app/(.*) /_ask/$1 break; proxy_pass http://app; download_intercept all; }
 END
-    $block->set_value(user_files => [
-        ['../conf/keys', "$main::key\n"],
-        (map { ["files/$_", $main::bytes, '202401020304.05'] } qw(a.txt a.pdf sub/b.txt)), @{ $block->user_files // [] },
+    prepare($block, http => $http, server => "$explain\n$server", names => '$secret, $key, $bytes', files => [
+        ['../conf/keys', "$main::key\n"], map { ["files/$_", $main::bytes, '202401020304.05'] } qw(a.txt a.pdf sub/b.txt),
     ]);
-    $block->set_value(init => 'package main; our ($secret, $key, $bytes); told_app(); ' . ($block->story // '')) unless defined $block->must_die;
-    $block->set_value(request => 'GET /ready') unless defined $block->request || defined $block->must_die;
-    $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n") unless defined $block->no_error_log || defined $block->must_die;
-    $block->set_value(suppress_stderr => '') if defined $block->must_die;
 });
 
 # A response that must be an explanation, and nothing else; read.

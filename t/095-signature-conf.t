@@ -464,7 +464,7 @@ unknown "no_such" variable
 === max_age of less than a second
 --- links: hmac-sha256 key_file=$TEST_NGINX_KEYS/good max_age=500ms
 --- error_log
-"max_age=500ms": a second is the least
+"max_age=500ms" is too short: a second is the least
 
 
 

@@ -7,6 +7,7 @@
 use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Time::HiRes qw(sleep time);
+use Got qw(no_descriptor_more);
 use Wire;
 
 our $ten = '0123456789';
@@ -58,13 +59,6 @@ sub app_answers {
 sub alive {
     my $r = fetch('/dl/ok/ten.txt');
     is("$r->{status} $r->{body}", "200 $ten", "@_: the worker is alive and well");
-}
-
-# Is the number of the workers' descriptors what it was? Ends of connections take their time.
-sub no_descriptor_more {
-    my ($before, $what) = @_;
-    wait_for { descriptors() <= $before } 15;    # a lingering close takes 5
-    cmp_ok(descriptors(), '<=', $before, "$what: no descriptor more");
 }
 
 # A connection of which some was read of a long response that goes on.

@@ -1,4 +1,4 @@
-# README.md, t/ and nginx-conf/ keep up with the tables in the code.
+# README.md, t/, nginx-conf/ and the page of download_status keep up with the tables in the code.
 
 use strict;
 use warnings;
@@ -45,6 +45,9 @@ my @variables = slurp('src/variables.rs') =~ /name: "(\w+)"/g;
 cmp_ok(scalar @variables, '>=', 9, 'the table of variables is found');
 like($readme, qr/^\| `\$\Q$_\E` \|/m, "README.md explains \$$_") for @variables;
 
+my ($causes) = slurp('src/endpoint/status.html') =~ /^const CAUSES = \{\n(.*?)^\};/ms;
+my %on_page = map { $_ => 1 } $causes =~ /^  (\w+): '/mg;
+
 my ($failures) = slurp('core/src/failure.rs') =~ /^table! \{\n(.*?)^\}/ms;
 my @failures = $failures =~ /^\s+\w+\s+"(\w+)"\s+(\d+)/mg;
 cmp_ok(@failures / 2, '>=', 20, 'the table of failures is found');
@@ -52,8 +55,15 @@ while (my ($label, $status) = splice @failures, 0, 2) {
     # denied and redirected carry the app's own status
     my $shown = $label eq 'denied' ? '4xx' : $label eq 'redirected' ? '3xx' : $status;
     like($readme, qr/^\| `\Q$label\E` \| \Q$shown\E \|/m, "README.md explains $label");
+    ok(delete $on_page{$label}, "the page of download_status explains $label");
     like($tests, qr/\b\Q$label\E\b/, "$label is provoked in t/")
         unless $label =~ /^(?:system|internal)$/;    # the machine's own troubles
 }
+is(join(' ', sort keys %on_page), '', 'the page of download_status explains no other');
+
+my @sources = slurp('core/src/grant.rs') =~ /Self::\w+(?:\(_\)| \{ \.\. \}) => "(\w+)"/g;
+cmp_ok(scalar @sources, '>=', 7, 'the kinds of files are found');
+my ($source) = $readme =~ /^\| `\$download_source` \|(.*)/m;
+like($source, qr/`\Q$_\E`/, "README.md knows \$download_source $_") for @sources;
 
 done_testing();

@@ -16,7 +16,6 @@ use Wire qw(slurp);
 
 my $key = 'a key of 32 bytes, or even more?';
 my $bin = 'target/apps/python/bin';
-my $fpm = (glob '/usr/sbin/php-fpm*')[0];
 my $modules = 'target/apps/express/node_modules';
 
 # page => how its app is started, and whether what that takes is installed
@@ -28,7 +27,7 @@ my %app = (
     rails   => [sub { $_[0]->start({ %{env($_[0])}, RACK_ENV => 'production', RAILS_ENV => 'production' }, 'puma', '-b',
         "tcp://127.0.0.1:$_[0]{app_port}", '-t', '0:4', '-e', 'production', Apps::app('pages/rails_site.ru')) },
         in_path('puma') && system(q(ruby -e 'require "rails"; require "action_controller/railtie"' 2>/dev/null)) == 0],
-    symfony => [\&php, $fpm && Page::fastcgi_params() && -e '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php'],
+    symfony => [\&php, Apps::php_fpm() && Page::fastcgi_params() && -e '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php'],
     express => [sub { $_[0]->start({ %{env($_[0])}, NODE_PATH => pwd($modules), NODE_ENV => 'production' }, in_path('node', 'nodejs'),
         Apps::app('pages/express_site.js')) }, in_path('node', 'nodejs') && -d "$modules/express-session"],
 );
@@ -143,21 +142,7 @@ sub gunicorn {
 
 sub php {
     my $site = shift;
-    my $socket = "$site->{srv}/run/php-fpm.sock";
-    $site->put('fpm.conf', <<"END");
-[global]
-error_log = /dev/stderr
-[www]
-listen = $socket
-listen.mode = 0666
-user = @{[scalar getpwuid $>]}
-pm = static
-pm.max_children = 2
-clear_env = no
-php_flag[display_errors] = off
-php_value[session.save_path] = $site->{dir}/tmp
-END
-    $site->start(env($site), 'sh', '-c', 'exec "$@"', $socket, $fpm, $> ? () : '-R', '-F', '-y', "$site->{dir}/fpm.conf");
+    $site->start_php(env($site), "php_value[session.save_path] = $site->{dir}/tmp");
 }
 
 sub pwd { getcwd() . "/$_[0]" }

@@ -3,7 +3,6 @@
 use strict;
 use warnings;
 use lib 't/lib';
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time);
 use Apps;
@@ -36,7 +35,7 @@ sub downloadview {
     my $backend = shift;
     my $site = Apps->new('django-downloadview.conf', "django-downloadview, $backend");
     my $remote = "http://127.0.0.1:$site->{remote_port}/";
-    $site->background(sub { remote($site->{remote_port}) });
+    $site->start_remote;
     wsgi($site, 'django-downloadview', BACKEND => $backend, REMOTE => $remote);
     $site->start_nginx;
 
@@ -95,22 +94,6 @@ sub rates {
     }
     cmp_ok($took{slow}, '>', 0.6, "$site->{what}: limit_rate=300_000");
     cmp_ok($took{unlimited}, '<', 0.6, "$site->{what}: limit_rate=False");
-}
-
-# Another server's files, for an HTTPDownloadView.
-sub remote {
-    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => shift, Listen => 16, ReuseAddr => 1)
-        or die "the remote: $!";
-    while (my $s = $listener->accept) {
-        my $head = '';
-        while ($head !~ /\r\n\r\n/) { sysread $s, $head, 65536, length $head or last }
-        my ($method, $uri) = $head =~ /^(\w+) (\S+)/ or next;
-        my $body = "of the remote: $uri\n";
-        print $s "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ", length $body, "\r\nConnection: close\r\n",
-            "Content-Disposition: inline; filename=theirs\r\nSet-Cookie: theirs=1\r\nX-Of-The-Remote: kept\r\n\r\n",
-            $method eq 'HEAD' ? '' : $body;
-        close $s;
-    }
 }
 
 # --- django-sendfile2 --------------------------------------------------------------------

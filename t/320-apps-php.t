@@ -7,30 +7,14 @@ use Digest::SHA qw(sha256_base64);
 use Test::More;
 use Apps;
 
-my ($fpm) = glob '/usr/sbin/php-fpm*';
-$fpm or plan(skip_all => 'php-fpm is not installed: run scripts/apps');
+Apps::php_fpm() or plan(skip_all => 'php-fpm is not installed: run scripts/apps');
 -e '/usr/share/php/Symfony/Component/HttpFoundation/autoload.php'
     or plan(skip_all => 'php-symfony-http-foundation is not installed: run scripts/apps');
 
 my $site = Apps->new('symfony.conf');
 my @alice = @Apps::Alice;
 my %files = %Apps::Files;
-my $socket = $site->dir . '/srv/run/php-fpm.sock';
-$site->put('fpm.conf', <<"END");
-[global]
-error_log = /dev/stderr
-[www]
-listen = $socket
-listen.mode = 0666
-user = @{[scalar getpwuid $>]}
-pm = static
-pm.max_children = 2
-clear_env = no
-php_flag[display_errors] = off
-php_value[cgi.fix_pathinfo] = 0
-END
-# the command names the socket so that it is waited for
-$site->start({}, 'sh', '-c', 'exec "$@"', $socket, $fpm, $> ? () : '-R', '-F', '-y', $site->dir . '/fpm.conf');
+$site->start_php({}, 'php_value[cgi.fix_pathinfo] = 0');
 $site->start_nginx;
 
 my $etag = sha256_base64($files{'q3.pdf'});

@@ -4,7 +4,6 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Digest::SHA qw(sha256_hex);
-use IO::Socket::INET;
 use Test::More;
 use Apps;
 use Wire qw(dial GET send_to response);
@@ -61,7 +60,7 @@ sub site {
 
 sub django {
     my $site = site('django', 'client-django', 'gunicorn');
-    $site->background(sub { remote($site->{remote_port}) });
+    $site->start_remote;
 
     # by download_intercept, and by download object
     for my $where ('', '/files') {
@@ -217,22 +216,6 @@ sub python {
     open my $out, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', "$bin/python", '-c', "from datetime import timedelta\n$program", @arguments or die "python: $!";
     local $/;
     return scalar <$out>;
-}
-
-# Another server's files, for an HTTPDownloadView.
-sub remote {
-    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => shift, Listen => 16, ReuseAddr => 1)
-        or die "the remote: $!";
-    while (my $s = $listener->accept) {
-        my $head = '';
-        while ($head !~ /\r\n\r\n/) { sysread $s, $head, 65536, length $head or last }
-        my ($method, $uri) = $head =~ /^(\w+) (\S+)/ or next;
-        my $body = "of the remote: $uri\n";
-        print $s "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ", length $body, "\r\nConnection: close\r\n",
-            "Content-Disposition: inline; filename=theirs\r\nSet-Cookie: theirs=1\r\nX-Of-The-Remote: kept\r\n\r\n",
-            $method eq 'HEAD' ? '' : $body;
-        close $s;
-    }
 }
 
 # --- Flask, Starlette -------------------------------------------------------------------------

@@ -45,7 +45,7 @@ pub enum Failure {
     Ambiguous,
     /// The grant's kind of file cannot be served here.
     Unsupported,
-    /// The grant refers to a descriptor that did not come with it.
+    /// The app refers to a descriptor that did not come with its response.
     NoDescriptor,
     /// The descriptor is not what may be sent, or came as it must not.
     BadDescriptor,

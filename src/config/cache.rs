@@ -7,6 +7,7 @@ use nginx_download_core::cache::scope;
 
 use super::MainConf;
 use super::directives::{flag, once, variables};
+use super::parameter::unexpected;
 use crate::Download;
 use crate::nginx::{Conf, ConfError, Template};
 use crate::zone::Zone;
@@ -182,7 +183,7 @@ pub(super) fn set_valid(conf: &Conf<'_>, caching: &mut Caching) -> Result<(), Co
     if !parameter.is_empty() {
         let denied = parameter
             .strip_prefix(b"denied=")
-            .ok_or_else(|| format!("\"{}\": denied=TIME is expected", parameter.escape_ascii()))?;
+            .ok_or_else(|| unexpected(parameter, "denied=TIME"))?;
         valid.denied = conf.time(denied)?;
     }
     once(&mut caching.valid, valid)

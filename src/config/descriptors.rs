@@ -3,6 +3,7 @@
 use std::ffi::CString;
 
 use super::directives::flag;
+use super::parameter::unexpected;
 use crate::nginx::{Conf, ConfError, Senders, UpstreamConf, user_id};
 
 /// `on | off [uid=USER]`
@@ -24,8 +25,7 @@ pub(super) fn set(conf: &mut Conf<'_>, upstream: &mut UpstreamConf) -> Result<()
 /// `uid=USER`, a name or a number.
 fn user(parameter: &[u8]) -> Result<u32, ConfError> {
     let Some(user) = parameter.strip_prefix(b"uid=").filter(|user| !user.is_empty()) else {
-        let parameter = parameter.escape_ascii();
-        return Err(format!("\"{parameter}\": uid=USER is expected").into());
+        return Err(unexpected(parameter, "uid=USER"));
     };
     if user.iter().all(u8::is_ascii_digit) {
         let number = str::from_utf8(user).ok().and_then(|digits| digits.parse().ok());

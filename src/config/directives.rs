@@ -7,6 +7,7 @@ use nginx_download_core::explain;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media::{Charset, ContentCoding, MediaType};
 
+use super::parameter::unexpected;
 use super::{
     Endpoint, Format, LocConf, MainConf, cache, descriptors, health, intercept, signature, storage,
     view,
@@ -269,10 +270,10 @@ fn status_format(conf: &Conf<'_>) -> Result<Format, ConfError> {
         [] => return Ok(Format::default()),
         [argument, ..] => argument,
     };
-    argument.strip_prefix(b"format=").and_then(Format::parse).ok_or_else(|| {
-        let argument = argument.escape_ascii();
-        format!("\"{argument}\": format=json, format=prometheus or format=html is expected").into()
-    })
+    argument
+        .strip_prefix(b"format=")
+        .and_then(Format::parse)
+        .ok_or_else(|| unexpected(argument, "format=json, format=prometheus or format=html"))
 }
 
 fn template(conf: &mut Conf<'_>, slot: &mut Option<Template>) -> Set {

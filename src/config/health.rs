@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use nginx_download_core::path::RelativePath;
 
-use super::directives::once;
+use super::parameter::Parameter;
 use super::view::{LocalUri, parse_uri};
 use super::{MainConf, unknown_storage};
 use crate::endpoint::Memory;
@@ -44,21 +44,18 @@ impl Health {
 /// `[ask=URI] [probe=STORAGE:PATH ...] [valid=TIME]`
 pub(super) fn parse(conf: &mut Conf<'_>) -> Result<Health, ConfError> {
     let (mut ask, mut valid, mut probes) = (None, None, Vec::new());
-    for parameter in conf.arguments() {
-        let duplicate = || format!("\"{}\" is given twice", parameter.escape_ascii());
-        if let Some(uri) = parameter.strip_prefix(b"ask=") {
-            once(&mut ask, parse_uri(conf, uri)?).map_err(|_| duplicate())?;
-        } else if let Some(time) = parameter.strip_prefix(b"valid=") {
-            once(&mut valid, conf.time(time)?).map_err(|_| duplicate())?;
-        } else if let Some(file) = parameter.strip_prefix(b"probe=") {
-            let probe = parse_probe(file)?;
-            if probes.contains(&probe) {
-                return Err(duplicate().into());
+    for parameter in conf.arguments().into_iter().map(Parameter::new) {
+        match parameter.name {
+            b"ask=" => parameter.once(&mut ask, parse_uri(conf, parameter.value)?)?,
+            b"valid=" => parameter.once(&mut valid, conf.time(parameter.value)?)?,
+            b"probe=" => {
+                let probe = parse_probe(parameter.value)?;
+                if probes.contains(&probe) {
+                    return Err(parameter.given_twice());
+                }
+                probes.push(probe);
             }
-            probes.push(probe);
-        } else {
-            let parameter = parameter.escape_ascii();
-            return Err(format!("\"{parameter}\": ask=, probe= or valid= is expected").into());
+            _ => return Err(parameter.unexpected("ask=, probe= or valid=")),
         }
     }
     let memory = Rc::default();

@@ -2,6 +2,7 @@
 
 use nginx_download_core::reference::Convention;
 
+use super::parameter::unexpected;
 use crate::nginx::{Conf, ConfError};
 
 /// What responses of apps are intercepted for.
@@ -51,11 +52,10 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Intercept, ConfError> {
             b"decode=on" if intercept.decode.is_none() => intercept.decode = Some(true),
             b"decode=off" if intercept.decode.is_none() => intercept.decode = Some(false),
             other => {
-                return Err(format!(
-                    "\"{}\": off, x-accel-redirect, x-sendfile, grant, all or decode=on|off is expected",
-                    other.escape_ascii()
-                )
-                .into());
+                return Err(unexpected(
+                    other,
+                    "off, x-accel-redirect, x-sendfile, grant, all or decode=on|off",
+                ));
             }
         }
     }

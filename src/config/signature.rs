@@ -3,7 +3,8 @@
 
 use nginx_download_core::signature::{Key, Scheme, Verifier};
 
-use super::directives::{once, variables};
+use super::directives::variables;
+use super::parameter::Parameter;
 use crate::nginx::{Conf, ConfError, Template};
 
 /// How the links of a location are checked.
@@ -34,28 +35,19 @@ pub(super) fn parse(conf: &mut Conf<'_>) -> Result<Option<Signature>, ConfError>
 
     let mut keys = Vec::new();
     let (mut max_age, mut arg, mut value) = (None, None, None);
-    for parameter in parameters {
-        let duplicate = || format!("\"{}\" is given twice", parameter.escape_ascii());
-        if let Some(path) = parameter.strip_prefix(b"key_file=") {
-            keys.extend(read_keys(conf.conf_path(path)?)?);
-        } else if let Some(time) = parameter.strip_prefix(b"max_age=") {
-            let seconds = conf.time(time)? / 1000;
-            if seconds == 0 {
-                return Err(
-                    format!("\"{}\": a second is the least", parameter.escape_ascii()).into()
-                );
+    for parameter in parameters.iter().copied().map(Parameter::new) {
+        match parameter.name {
+            b"key_file=" => keys.extend(read_keys(conf.conf_path(parameter.value)?)?),
+            b"max_age=" => {
+                let seconds = conf.time(parameter.value)? / 1000;
+                if seconds == 0 {
+                    return Err(parameter.wrong("is too short: a second is the least"));
+                }
+                parameter.once(&mut max_age, seconds)?;
             }
-            once(&mut max_age, seconds).map_err(|_| duplicate())?;
-        } else if let Some(name) = parameter.strip_prefix(b"arg=") {
-            once(&mut arg, name).map_err(|_| duplicate())?;
-        } else if let Some(text) = parameter.strip_prefix(b"value=") {
-            once(&mut value, text).map_err(|_| duplicate())?;
-        } else {
-            let parameter = parameter.escape_ascii();
-            return Err(format!(
-                "\"{parameter}\": key_file=, max_age=, arg= or value= is expected"
-            )
-            .into());
+            b"arg=" => parameter.once(&mut arg, parameter.value)?,
+            b"value=" => parameter.once(&mut value, parameter.value)?,
+            _ => return Err(parameter.unexpected("key_file=, max_age=, arg= or value=")),
         }
     }
     if keys.is_empty() {

@@ -4,6 +4,7 @@ use nginx_download_core::path::{Directory, RelativePath};
 use nginx_download_core::rule::Rule;
 use nginx_download_core::url::Origin;
 
+use super::parameter::Parameter;
 use crate::nginx::{Conf, ConfError, Symlinks};
 
 /// A named place where files live.
@@ -32,28 +33,21 @@ pub(super) fn parse(conf: &Conf<'_>) -> Result<Storage, ConfError> {
 
     let (mut root, mut location, mut symlinks) = (None, None, None);
     let (mut url, mut via) = (None, None);
-    for parameter in parameters {
-        let unknown = || {
-            format!(
-                "\"{}\": root=, symlinks=, location=, url= or via= is expected",
-                parameter.escape_ascii()
-            )
+    for parameter in parameters.iter().copied().map(Parameter::new) {
+        let slot = match parameter.name {
+            b"root=" => &mut root,
+            b"location=" => &mut location,
+            b"symlinks=" => &mut symlinks,
+            b"url=" => &mut url,
+            b"via=" => &mut via,
+            _ => {
+                return Err(parameter.unexpected("root=, symlinks=, location=, url= or via="));
+            }
         };
-        let at = parameter.iter().position(|&c| c == b'=').ok_or_else(unknown)?;
-        let (key, value) = parameter.split_at(at);
-        let slot = match key {
-            b"root" => &mut root,
-            b"location" => &mut location,
-            b"symlinks" => &mut symlinks,
-            b"url" => &mut url,
-            b"via" => &mut via,
-            _ => return Err(unknown().into()),
-        };
-        let value = value.get(1..).unwrap_or_default();
-        if slot.replace(value).is_some() || value.is_empty() {
-            let parameter = parameter.escape_ascii();
-            return Err(format!("\"{parameter}\" is empty or given twice").into());
+        if parameter.value.is_empty() {
+            return Err(parameter.wrong("is empty"));
         }
+        parameter.once(slot, parameter.value)?;
     }
 
     let place = match (root, location, url) {

@@ -5,7 +5,7 @@ use nginx_download_core::counters::View;
 use nginx_download_core::failure::Failure;
 use nginx_download_core::header::{self, HeaderName, HeaderValue};
 use nginx_download_core::media;
-use nginx_download_core::reference::{Convention, ReferenceError};
+use nginx_download_core::reference::Convention;
 
 use super::gate;
 use crate::config::Intercept;
@@ -30,15 +30,15 @@ pub(crate) fn header(request: Request<'_>) -> Result<(), Status> {
         return Ok(());
     }
     let reference = find(request.app_headers(), intercept);
-    let is_file = matches!(reference, Ok(Some(_))) && matches!(response.status(), 200 | 206);
-    if is_file {
+    // A 206 is the app's own idea of a range of a body that it did not send. Any other status
+    // says something of its own.
+    let is_success = matches!(response.status(), 200 | 206);
+    if is_success && matches!(reference, Ok(Some(_))) {
         response.remove_where(header::is_servers_business);
     } else {
         response.remove_where(header::is_accel);
     }
-    // A 206 is the app's own idea of a range of a body that it did not send. Any other status
-    // says something of its own.
-    if !matches!(response.status(), 200 | 206) {
+    if !is_success {
         return Ok(());
     }
     let Some(reference) = reference.transpose() else {
@@ -199,15 +199,7 @@ pub(crate) fn refer<'r>(
 ) -> Result<Reference<'r>, Refusal> {
     let decode = request.loc_conf().intercept().decode;
     let encoded = decode.unwrap_or(convention.is_encoded());
-    let unreadable = |error: ReferenceError| {
-        let failure = match error {
-            ReferenceError::Number => Failure::NoDescriptor,
-            ReferenceError::Empty | ReferenceError::Parts => Failure::OutsideRoot,
-        };
-        Refusal::new(failure, format!("\"{}\": {error}", value.escape_ascii()))
-    };
-    let reference =
-        locate::refer(request, convention, value, encoded, passed).map_err(unreadable)??;
+    let reference = locate::refer(request, convention, value, encoded, passed)?;
     exchange.source.set(Some(reference.kind()));
     Ok(reference)
 }

@@ -14,7 +14,7 @@ use core::slice;
 use nginx_sys::{ngx_chain_t, ngx_http_post_request, ngx_http_request_t, ngx_int_t};
 
 use super::module::HttpModule;
-use super::request::Request;
+use super::request::{Request, drop_reference};
 use super::subrequest::{End, consume};
 use super::{NoMemory, Status, bits, guard};
 
@@ -171,8 +171,7 @@ unsafe fn answer<M: HttpModule>(r: *mut ngx_http_request_t, collected: &Collecte
         if status == Status::DONE && waits {
             // A redirect added a reference for NGX_DONE to give back, which the writer does not
             // do while it has something to write.
-            let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
-            bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
+            drop_reference(r);
         }
         status
     }

@@ -95,9 +95,13 @@ impl fmt::Display for NoDescriptor {
                  head, or with it"
             }
             Self::Foreign(uid) => {
-                return write!(f, "a descriptor came from a process of the user {uid}");
+                return write!(
+                    f,
+                    "a descriptor came from a process of the user {uid}, whom download_descriptors \
+                     does not name"
+                );
             }
-            Self::Unknown => "a descriptor came from nobody knows whom",
+            Self::Unknown => "the kernel does not say whose process a descriptor came from",
         })
     }
 }

@@ -358,6 +358,30 @@ impl<'r, M: HttpModule> Request<'r, M> {
     }
 }
 
+/// `r->main->count++`: the request lives until somebody gives that back.
+///
+/// # Safety
+/// `r` is a live request.
+pub(super) unsafe fn add_reference(r: *mut ngx_http_request_t) {
+    // SAFETY: handed on to the caller; the main request outlives its parts.
+    unsafe {
+        let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
+        bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count + 1);
+    }
+}
+
+/// `r->main->count--`, where the request goes on all the same.
+///
+/// # Safety
+/// `r` is a live request, and stays so: there is another reference to it.
+pub(super) unsafe fn drop_reference(r: *mut ngx_http_request_t) {
+    // SAFETY: as in `add_reference`.
+    unsafe {
+        let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
+        bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
+    }
+}
+
 /// Unix seconds, as of the last turn of the event loop: ngx_time().
 pub(crate) fn now_sec() -> u64 {
     // SAFETY: nginx sets the pointer before it runs any module, and always to a valid time.

@@ -18,7 +18,7 @@ use nginx_sys::{
 };
 
 use super::module::HttpModule;
-use super::request::Request;
+use super::request::{Request, add_reference};
 use super::{NoMemory, Status, bits, guard};
 
 /// A request that sleeps, or has slept. Lives in the pool of the request.
@@ -65,8 +65,7 @@ impl<'r, M: HttpModule> Request<'r, M> {
                 (*r).read_event_handler = Some(ngx_http_test_reading);
             }
             // Given back by the NGX_DONE that the caller returns.
-            let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
-            bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count + 1);
+            add_reference(r);
         }
         Ok(sleeper.id)
     }

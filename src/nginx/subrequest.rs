@@ -26,7 +26,7 @@ use super::bits;
 use super::client::place_headers;
 use super::module::HttpModule;
 use super::pool::{as_bytes, ngx_str};
-use super::request::Request;
+use super::request::{Request, add_reference, drop_reference};
 use super::response::fields;
 use super::upstream::{app_headers, take_body};
 use super::{Status, guard};
@@ -191,9 +191,7 @@ impl<'r, M: HttpModule> Request<'r, M> {
 
             (*r).write_event_handler = Some(resume::<M>);
             // Given back by the NGX_DONE that the caller returns.
-            let main = (*r).main;
-            let count = bits::NGX_HTTP_REQUEST_COUNT.get(main);
-            bits::NGX_HTTP_REQUEST_COUNT.set(main, count + 1);
+            add_reference(r);
             // It lives in the pool of the request.
             Ok(Self::from_raw(sr))
         }
@@ -401,7 +399,7 @@ unsafe extern "C" fn resume<M: HttpModule>(r: *mut ngx_http_request_t) {
 /// `sr` is a subrequest of the live request `r`, and was not posted.
 #[cold]
 unsafe fn take_back(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
-    // SAFETY: handed on to the caller; the main request outlives its parts.
+    // SAFETY: handed on to the caller.
     unsafe {
         let mut link = &raw mut (*r).postponed;
         while let Some(postponed) = (*link).as_mut() {
@@ -411,8 +409,7 @@ unsafe fn take_back(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
             }
             link = &raw mut postponed.next;
         }
-        let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
-        bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
+        drop_reference(r);
     }
 }
 
@@ -423,13 +420,12 @@ unsafe fn take_back(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
 /// # Safety
 /// `sr` is an ended subrequest of the live request `r`.
 unsafe fn release(r: *mut ngx_http_request_t, sr: *mut ngx_http_request_t) {
-    // SAFETY: handed on to the caller; the main request outlives its parts.
+    // SAFETY: handed on to the caller; a subrequest that has ended is not the last reference.
     unsafe {
         let Some(postponed) = (*r).postponed.as_ref() else { return };
         if postponed.request == sr {
             (*r).postponed = postponed.next;
-            let count = bits::NGX_HTTP_REQUEST_COUNT.get((*r).main);
-            bits::NGX_HTTP_REQUEST_COUNT.set((*r).main, count - 1);
+            drop_reference(r);
         }
     }
 }

@@ -22,7 +22,7 @@ use nginx_sys::{
 use super::bits;
 use super::conf::{Conf, ConfError};
 use super::pool::{as_bytes, ngx_str};
-use super::request::Request;
+use super::request::{Request, add_reference};
 use super::response::fields;
 use super::status::Status;
 
@@ -73,9 +73,7 @@ impl<'r, M> Request<'r, M> {
             }
             let Some(cleanup) = *(*u).cleanup else { return false };
             spare_connection(u);
-            let main = (*r).main;
-            let count = bits::NGX_HTTP_REQUEST_COUNT.get(main);
-            bits::NGX_HTTP_REQUEST_COUNT.set(main, count + 1);
+            add_reference(r);
             cleanup(r.cast::<c_void>());
             if (*r).method != NGX_HTTP_HEAD as usize {
                 (*r).method = NGX_HTTP_GET as usize;
@@ -92,9 +90,7 @@ impl<'r, M> Request<'r, M> {
             // SAFETY: the request is live, and keeps the reference that nginx gives back when
             // it sees the status below.
             unsafe {
-                let main = (*self.as_ptr()).main;
-                let count = bits::NGX_HTTP_REQUEST_COUNT.get(main);
-                bits::NGX_HTTP_REQUEST_COUNT.set(main, count + 1);
+                add_reference(self.as_ptr());
                 ngx_http_finalize_request(self.as_ptr(), status.0);
             }
         }

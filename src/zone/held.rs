@@ -1,5 +1,5 @@
 //! Descriptors that apps have opened, which a worker keeps for as long as their grants hold. They
-//! are of no use to other workers, so the zone knows nothing of them, and all are let go of once
+//! are of no use to other workers, so the zone knows nothing of them, and none is used any more once
 //! anything is revoked in it.
 
 use std::cell::{OnceCell, RefCell};

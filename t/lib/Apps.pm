@@ -106,12 +106,54 @@ sub start {
         chdir $self->{dir};
         @ENV{keys %$env} = values %$env;
         delete @ENV{grep { /_proxy$/i } keys %ENV};
-        @ENV{qw(MEDIA_ROOT PORT PYTHONDONTWRITEBYTECODE)} = ($self->media, $self->{app_port} // '', 1);
+        @ENV{qw(MEDIA_ROOT PORT PYTHONDONTWRITEBYTECODE PYTHONPATH)} = ($self->media, $self->{app_port} // '', 1, app('shared'));
         exec bound(@command) or die "$command[0]: $!";
     });
     my $there = $socket ? sub { IO::Socket::UNIX->new(Peer => $socket) }
         : sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{app_port}) };
     ok(wait_for(\&$there, 30), "$self->{what}: the app listens") or $self->show('output');
+}
+
+# Another server's files, for apps that hand out URLs. They tell of the path that was asked for.
+sub start_remote {
+    my $self = shift;
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{remote_port}, Listen => 16, ReuseAddr => 1)
+        or die "the remote: $!";
+    $self->background(sub {
+        while (my $s = $listener->accept) {
+            my $head = '';
+            while ($head !~ /\r\n\r\n/) { sysread $s, $head, 65536, length $head or last }
+            my ($method, $uri) = $head =~ /^(\w+) (\S+)/ or next;
+            my $body = "of the remote: $uri\n";
+            print $s "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ", length $body, "\r\nConnection: close\r\n",
+                "Content-Disposition: inline; filename=theirs\r\nSet-Cookie: theirs=1\r\nX-Of-The-Remote: kept\r\n\r\n",
+                $method eq 'HEAD' ? '' : $body;
+            close $s;
+        }
+    });
+}
+
+# php-fpm, or undef.
+sub php_fpm { return (glob '/usr/sbin/php-fpm*')[0] }
+
+# Starts it at srv/run/php-fpm.sock with an environment, and lines of configuration besides.
+sub start_php {
+    my ($self, $env, @settings) = @_;
+    my $socket = "$self->{srv}/run/php-fpm.sock";
+    $self->put('fpm.conf', <<"END" . join '', map { "$_\n" } @settings);
+[global]
+error_log = /dev/stderr
+[www]
+listen = $socket
+listen.mode = 0666
+user = @{[scalar getpwuid $>]}
+pm = static
+pm.max_children = 2
+clear_env = no
+php_flag[display_errors] = off
+END
+    # the command names the socket so that it is waited for
+    $self->start($env, 'sh', '-c', 'exec "$@"', $socket, php_fpm(), $> ? () : '-R', '-F', '-y', "$self->{dir}/fpm.conf");
 }
 
 sub start_nginx {

@@ -10,6 +10,7 @@ use Test::More;
 use Wire;
 
 our @EXPORT = qw(field got alive log_has);
+our @EXPORT_OK = qw(no_descriptor_more);
 
 # The values of a header field, one after the other.
 sub field {
@@ -37,6 +38,14 @@ sub got {
 sub alive {
     my $r = fetch('/ready');
     is($r->{body}, 'ready', "@_: the worker is alive");
+}
+
+# Is the number of the workers' descriptors what it was? Ends of connections take their time, a
+# lingering close 5 seconds.
+sub no_descriptor_more {
+    my ($before, $what) = @_;
+    wait_for { descriptors() <= $before } 15;
+    cmp_ok(descriptors(), '<=', $before, "$what: no descriptor more");
 }
 
 sub log_has {

@@ -59,28 +59,22 @@ pub(in crate::decide) fn granted(
     for (name, value) in answer.headers() {
         freshness.see(name, value);
     }
-    let lifetime = freshness.lifetime(cache.valid);
-    if let (Target::Passed(descriptor), Some(msec)) = (target, lifetime) {
-        return match memo.hold(grant, descriptor, msec, &tags) {
-            true => true,
-            false => {
-                exchange.memo.replace(Some(memo));
-                false
+    let holds = match (target, freshness.lifetime(cache.valid)) {
+        (Target::Passed(descriptor), Some(msec)) => memo.hold(grant, descriptor, msec, &tags),
+        (_, Some(msec)) => {
+            let decision = Remembered::Grant { value: answer.body(), tags: &tags };
+            let stored = memo.store(decision, msec, cache.stale);
+            if stored == Some(Stored::TooLarge) {
+                let zone = memo.zone.name();
+                let text =
+                    format_args!("download object: the grant is too large for the zone \"{zone}\"");
+                request.log(Level::Warn, 0, text);
+                memo.pass(&tags);
             }
-        };
-    }
-    let decision = Remembered::Grant { value: answer.body(), tags: &tags };
-    let stored = match lifetime {
-        Some(msec) => memo.store(decision, msec, cache.stale),
-        None => memo.pass(&tags),
+            stored != Some(Stored::Revoked)
+        }
+        (_, None) => memo.pass(&tags) != Some(Stored::Revoked),
     };
-    if stored == Some(Stored::TooLarge) {
-        let zone = memo.zone.name();
-        let text = format_args!("download object: the grant is too large for the zone \"{zone}\"");
-        request.log(Level::Warn, 0, text);
-        memo.pass(&tags);
-    }
-    let holds = stored != Some(Stored::Revoked);
     if !holds {
         exchange.memo.replace(Some(memo));
     }

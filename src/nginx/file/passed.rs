@@ -9,7 +9,7 @@ use crate::nginx::request::Request;
 
 impl<'r, M> Request<'r, M> {
     /// Makes sure that it is a regular file, opened for reading, and keeps it open for as long as
-    /// the request lives. From where its reader stands, nobody's business, is not changed.
+    /// the request lives. Its offset, which the app may share, is not changed.
     pub(crate) fn open_passed(self, descriptor: Rc<OwnedFd>) -> Result<OpenFile<'r>, OpenError> {
         let fd = descriptor.as_raw_fd();
         // SAFETY: the descriptor is open.

@@ -111,34 +111,11 @@ unsafe fn receive(
     into: &mut [iovec],
 ) -> Read {
     let size: usize = into.iter().map(|slot| slot.iov_len).sum();
-    // SAFETY: handed on to the caller; the message leads to memory that lives during the call.
+    // SAFETY: handed on to the caller.
     unsafe {
-        let event = (*connection).read;
-        let (read, arrived) = loop {
-            let mut control = Control([0; ROOM]);
-            let mut message: msghdr = zeroed();
-            message.msg_iov = into.as_mut_ptr();
-            message.msg_iovlen = into.len();
-            message.msg_control = control.0.as_mut_ptr().cast();
-            message.msg_controllen = ROOM;
-            let read = libc::recvmsg((*connection).fd, &raw mut message, libc::MSG_CMSG_CLOEXEC);
-            if read >= 0 {
-                break (read, arrived(&message));
-            }
-            match io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO) {
-                libc::EINTR => {}
-                libc::EAGAIN => {
-                    bits::NGX_EVENT_READY.set(event, 0);
-                    return Read { bytes: Status::AGAIN.0, with_descriptors: false };
-                }
-                errno => {
-                    let text = c"recvmsg() failed".as_ptr().cast_mut();
-                    let failed = ngx_connection_error(connection, errno, text);
-                    bits::NGX_EVENT_READY.set(event, 0);
-                    bits::NGX_EVENT_ERROR.set(event, 1);
-                    return Read { bytes: failed, with_descriptors: false };
-                }
-            }
+        let (bytes, arrived) = match receive_message(connection, into) {
+            Ok(received) => received,
+            Err(bytes) => return Read { bytes, with_descriptors: false },
         };
         let with_descriptors = arrived.is_some();
         match (arrived, receiver) {
@@ -151,16 +128,57 @@ unsafe fn receive(
                 Received::Refused(NoDescriptor::NotReceiving).report((*connection).log);
             }
         }
-        if read == 0 {
+        let event = (*connection).read;
+        if bytes == 0 {
             bits::NGX_EVENT_READY.set(event, 0);
             bits::NGX_EVENT_EOF.set(event, 1);
-        } else if read.unsigned_abs() < size
+        } else if bytes.unsigned_abs() < size
             && !with_descriptors
             && !bits::NGX_EVENT_PENDING_EOF.is_set(event)
         {
             bits::NGX_EVENT_READY.set(event, 0);
         }
-        Read { bytes: read, with_descriptors }
+        Read { bytes, with_descriptors }
+    }
+}
+
+/// recvmsg(2): how many bytes, and what came along with them; `Err`: NGX_AGAIN or NGX_ERROR.
+///
+/// # Safety
+/// As for [`receive`].
+unsafe fn receive_message(
+    connection: *mut ngx_connection_t,
+    into: &mut [iovec],
+) -> Result<(isize, Option<Arrived>), isize> {
+    // SAFETY: handed on to the caller; the message leads to memory that lives during the call.
+    unsafe {
+        let event = (*connection).read;
+        loop {
+            let mut control = Control([0; ROOM]);
+            let mut message: msghdr = zeroed();
+            message.msg_iov = into.as_mut_ptr();
+            message.msg_iovlen = into.len();
+            message.msg_control = control.0.as_mut_ptr().cast();
+            message.msg_controllen = ROOM;
+            let bytes = libc::recvmsg((*connection).fd, &raw mut message, libc::MSG_CMSG_CLOEXEC);
+            if bytes >= 0 {
+                return Ok((bytes, arrived(&message)));
+            }
+            match io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO) {
+                libc::EINTR => {}
+                libc::EAGAIN => {
+                    bits::NGX_EVENT_READY.set(event, 0);
+                    return Err(Status::AGAIN.0);
+                }
+                errno => {
+                    let text = c"recvmsg() failed".as_ptr().cast_mut();
+                    let failed = ngx_connection_error(connection, errno, text);
+                    bits::NGX_EVENT_READY.set(event, 0);
+                    bits::NGX_EVENT_ERROR.set(event, 1);
+                    return Err(failed);
+                }
+            }
+        }
     }
 }
 

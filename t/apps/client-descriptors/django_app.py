@@ -32,9 +32,8 @@ from django.core.files.base import ContentFile  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.http import FileResponse, HttpResponse, HttpResponseForbidden, StreamingHttpResponse  # noqa: E402
 from django.urls import include, path  # noqa: E402
-from django_downloadview import (  # noqa: E402
-    BytesIteratorIO, PathDownloadView, TextIteratorIO, VirtualDownloadView, VirtualFile,
-)
+from django_downloadview import BytesIteratorIO, PathDownloadView, VirtualDownloadView, VirtualFile  # noqa: E402
+from downloadviews import Virtual, lines  # noqa: E402
 from nginx_download.django import sendfile  # noqa: E402
 
 
@@ -52,20 +51,7 @@ def only_alice(get_response):
     return middleware
 
 
-def lines(number):
-    for line in range(number):
-        yield f"line {line}\n"
-
-
-class Virtual(VirtualDownloadView):
-    def get_file(self):
-        kind, number = self.kwargs["kind"], self.kwargs["number"]
-        if kind == "stringio":
-            return VirtualFile(io.StringIO("".join(lines(number))), name="made.txt")
-        if kind == "generator":
-            return VirtualFile(TextIteratorIO(lines(number)), name="made.txt")
-        return ContentFile(bytes(range(256)) * number, name="made.bin")
-
+class Versioned(Virtual):
     def render_to_response(self, *args, **kwargs):
         response = super().render_to_response(*args, **kwargs)
         response["ETag"] = '"v1"'
@@ -112,7 +98,7 @@ def page(request):
 
 
 views = [
-    path("virtual/<kind>/<int:number>", Virtual.as_view()),
+    path("virtual/<kind>/<int:number>", Versioned.as_view()),
     path("large/<int:number>", Large.as_view()),
     path("stopped", stopped),
     path("private/<path:path>", Private.as_view()),

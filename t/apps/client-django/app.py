@@ -1,9 +1,8 @@
 """Django with nginx_download: django-downloadview's views, and sendfile().
 
-MEDIA_ROOT and REMOTE (a URL) come by the environment; who has the cookie user=alice may have the
-files. All views are there twice, the second time below /files/.
+MEDIA_ROOT comes by the environment, as does what t/apps/shared takes; who has the cookie user=alice may
+have the files. All views are there twice, the second time below /files/.
 """
-import io
 import os
 from itertools import count
 from pathlib import Path
@@ -12,7 +11,6 @@ import django
 from django.conf import settings
 
 MEDIA_ROOT = Path(os.environ["MEDIA_ROOT"])
-REMOTE = os.environ["REMOTE"]
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
@@ -38,16 +36,11 @@ settings.configure(
 )
 django.setup()
 
-from django.core.files.base import ContentFile  # noqa: E402
-from django.core.files.storage import FileSystemStorage, default_storage  # noqa: E402
+from django.core.files.storage import FileSystemStorage  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.db import connection, models  # noqa: E402
 from django.http import Http404, HttpResponse, HttpResponseForbidden  # noqa: E402
 from django.urls import include, path  # noqa: E402
-from django_downloadview import (  # noqa: E402
-    HTTPDownloadView, ObjectDownloadView, PathDownloadView, StorageDownloadView, TextIteratorIO, VirtualDownloadView,
-    VirtualFile,
-)
+from downloadviews import ByPath, Document, Documents, Remote, Stored, Virtual, make_documents  # noqa: E402
 from nginx_download.django import SignedStorageMixin, sendfile  # noqa: E402
 
 
@@ -65,53 +58,8 @@ def only_alice(get_response):
     return middleware
 
 
-class Document(models.Model):
-    name = models.CharField(max_length=100, unique=True)
-    file = models.FileField()
-
-    class Meta:
-        app_label = "documents"
-
-
 class SignedStorage(SignedStorageMixin, FileSystemStorage):
     pass
-
-
-class Stored(StorageDownloadView):
-    def get_path(self):
-        name = super().get_path()
-        # it takes a file that is not there for granted
-        if not default_storage.exists(name):
-            self.file_not_found_response()
-        return name
-
-
-class Path_(PathDownloadView):
-    def get_path(self):
-        return str(MEDIA_ROOT / super().get_path())
-
-
-class Remote(HTTPDownloadView):
-    def get_url(self):
-        return REMOTE + self.kwargs["path"]
-
-    def get_basename(self):
-        return self.kwargs["path"]
-
-
-def lines(number):
-    for line in range(number):
-        yield f"line {line}\n"
-
-
-class Virtual(VirtualDownloadView):
-    def get_file(self):
-        kind, number = self.kwargs["kind"], self.kwargs["number"]
-        if kind == "stringio":
-            return VirtualFile(io.StringIO("".join(lines(number))), name="made.txt")
-        if kind == "generator":
-            return VirtualFile(TextIteratorIO(lines(number)), name="made.txt")
-        return ContentFile(bytes(range(256)) * number, name="made.bin")
 
 
 def sent(request, path):
@@ -144,10 +92,10 @@ def sign(request, path):
 
 
 views = [
-    path("object/<path:name>", ObjectDownloadView.as_view(model=Document, slug_field="name", slug_url_kwarg="name")),
+    path("object/<path:name>", Documents.as_view()),
     path("storage/<path:path>", Stored.as_view()),
     path("named/<path:path>", Stored.as_view(basename='Größe "7".txt')),
-    path("path/<path:path>", Path_.as_view()),
+    path("path/<path:path>", ByPath.as_view()),
     path("http/<path:path>", Remote.as_view()),
     path("virtual/<kind>/<int:number>", Virtual.as_view()),
     path("sent/<path:path>", sent),
@@ -157,11 +105,4 @@ views = [
 urlpatterns = [*views, path("files/", include(views)), path("sign/<path:path>", sign)]
 
 application = get_wsgi_application()
-
-if "documents_document" not in connection.introspection.table_names():
-    with connection.schema_editor() as editor:
-        editor.create_model(Document)
-    Document.objects.bulk_create(
-        Document(name=name, file=name)
-        for name in (str(file.relative_to(MEDIA_ROOT)) for file in MEDIA_ROOT.rglob("*") if file.is_file())
-    )
+make_documents()

@@ -40,17 +40,14 @@ settings.configure(
 django.setup()
 
 from django.core.files.base import ContentFile  # noqa: E402
-from django.core.files.storage import default_storage  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.db import connection, models  # noqa: E402
 from django.http import HttpResponse, HttpResponseForbidden, JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
-from django_downloadview import (  # noqa: E402
-    HTTPDownloadView, ObjectDownloadView, PathDownloadView, StorageDownloadView, VirtualDownloadView,
-)
+from django_downloadview import VirtualDownloadView  # noqa: E402
 from django_downloadview.decorators import signature_required  # noqa: E402
 from django_downloadview.nginx import x_accel_redirect  # noqa: E402
 from django_downloadview.storage import SignedFileSystemStorage  # noqa: E402
+from downloadviews import ByPath, Documents, Remote, Stored, make_documents  # noqa: E402
 
 
 def only_alice(get_response):
@@ -67,37 +64,7 @@ def only_alice(get_response):
     return middleware
 
 
-class Document(models.Model):
-    name = models.CharField(max_length=100, unique=True)
-    file = models.FileField()
-
-    class Meta:
-        app_label = "documents"
-
-
 signed_storage = SignedFileSystemStorage()
-
-
-class Stored(StorageDownloadView):
-    def get_path(self):
-        name = super().get_path()
-        # it takes a file that is not there for granted
-        if not default_storage.exists(name):
-            self.file_not_found_response()
-        return name
-
-
-class Path_(PathDownloadView):
-    def get_path(self):
-        return str(MEDIA_ROOT / super().get_path())
-
-
-class Remote(HTTPDownloadView):
-    def get_url(self):
-        return REMOTE + self.kwargs["path"]
-
-    def get_basename(self):
-        return self.kwargs["path"]
 
 
 class Virtual(VirtualDownloadView):
@@ -121,11 +88,11 @@ def headers(request):
 
 
 urlpatterns = [
-    path("object/<path:name>", ObjectDownloadView.as_view(model=Document, slug_field="name", slug_url_kwarg="name")),
+    path("object/<path:name>", Documents.as_view()),
     path("storage/<path:path>", Stored.as_view()),
     path("shown/<path:path>", Stored.as_view(attachment=False)),
     path("named/<path:path>", Stored.as_view(basename='Größe "7".txt')),
-    path("path/<path:path>", Path_.as_view()),
+    path("path/<path:path>", ByPath.as_view()),
     path("http/<path:path>", Remote.as_view()),
     path("virtual", Virtual.as_view()),
     path("media/<path:path>", signature_required(Stored.as_view(storage=signed_storage))),
@@ -136,11 +103,4 @@ urlpatterns = [
 ]
 
 application = get_wsgi_application()
-
-if "documents_document" not in connection.introspection.table_names():
-    with connection.schema_editor() as editor:
-        editor.create_model(Document)
-    Document.objects.bulk_create(
-        Document(name=name, file=name)
-        for name in (str(file.relative_to(MEDIA_ROOT)) for file in MEDIA_ROOT.rglob("*") if file.is_file())
-    )
+make_documents()
