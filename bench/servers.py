@@ -26,7 +26,7 @@ class Servers(Folder):
         self.nginx, self.module, self.sizes = nginx, module, sizes
         super().__init__("bench", port)
 
-    def fill(self):
+    def set_up(self):
         (self.dir / "docs").mkdir()
         for link in ("static", "protected", "opened"):
             (self.dir / "docs" / link).symlink_to("../files")

@@ -45,13 +45,13 @@ class Folder:
             for folder in ("files", "tmp"):
                 (self.dir / folder).mkdir()
             (self.dir / "tmp").chmod(0o777)
-            self.fill()
+            self.set_up()
         except BaseException:
             self.close()
             raise
 
-    def fill(self):
-        """What else is to be there before the first server starts."""
+    def set_up(self):
+        """What else is to be there from the start: for those that have more than a folder."""
 
     def free_port(self):
         for port in range(self.next_port, self.next_port + 500):

@@ -58,6 +58,10 @@ class Over(Exception):
 
 
 def fail(connection, fault, good):
+    if fault == "pause":
+        # between the descriptor and the head
+        time.sleep(0.003)
+        return good
     if fault == "500":
         return response(500, "text/plain", b"sorry")
     if fault == "html":

@@ -64,9 +64,10 @@ class Client:
         self.counts["bytes"] += len(answer.body)
 
     def break_off(self, way):
-        """Amid the request, while the app is asked, amid the file, or behind it."""
+        """Amid the request, while the app is asked, between the descriptor and the rest of the app's
+        response, amid the file, or behind it."""
         name = self.random.choice([*NAMES, *LARGE])
-        asked, whole = request(way + name), self.random.random() < 0.9
+        asked, whole = request(way + name, *self.random.choice(([], ["X-Fault: pause"]))), self.random.random() < 0.9
         if self.random.random() < 0.5:
             # anew, with a buffer for which nginx has to wait
             self.kept.close()

@@ -20,24 +20,24 @@ KEY = b"the key of scripts/soak, not a secret"
 
 class Testbed(Folder):
     def __init__(self, options, workers=2, apps=1, level="warn", head="1k"):
-        self.options = options
+        self.options, self.apps = options, apps
+        self.settings = {"module": options.module, "workers": workers, "level": level, "head": head}
         super().__init__("soak", options.port)
-        try:
-            sockets = [self.dir / f"app{number}.sock" for number in range(apps)]
-            self.port = self.free_port()
-            self.values |= {"module": options.module, "port": self.port, "workers": workers, "level": level, "head": head}
-            self.values["apps"] = " ".join(f"server unix:{socket} max_fails=0;" for socket in sockets)
-            for socket in sockets:
-                Server(self, socket.stem, [sys.executable, HERE / "app.py", self.dir / "files", socket]).wait_until_up(socket)
-            conf = self.configure(HERE / "nginx.conf")
-            self.nginx = Server(self, "nginx", [options.nginx, "-p", self.dir, "-c", conf, "-e", self.dir / "tmp" / "nginx.log"])
-            self.nginx.wait_until_up(self.port)
-            # workers may listen before they have started
-            wait_for(lambda: len(self.serving()) == workers, 10) or self.fail("workers are missing")
-            time.sleep(1)
-        except BaseException:
-            self.close()
-            raise
+
+    def set_up(self):
+        self.fill()
+        self.port = self.free_port()
+        sockets = [self.dir / f"app{number}.sock" for number in range(self.apps)]
+        servers = " ".join(f"server unix:{socket} max_fails=0;" for socket in sockets)
+        for socket in sockets:
+            Server(self, socket.stem, [sys.executable, HERE / "app.py", self.dir / "files", socket]).wait_until_up(socket)
+        conf = self.configure(HERE / "nginx.conf", port=self.port, apps=servers, **self.settings)
+        self.nginx = Server(self, "nginx", [self.options.nginx, "-p", self.dir, "-c", conf, "-e", self.dir / "tmp" / "nginx.log"])
+        self.nginx.wait_until_up(self.port)
+        # until workers have opened what they have open when nobody asks
+        if not wait_for(lambda: len(self.serving()) == self.settings["workers"], 10):
+            self.fail("workers are missing")
+        time.sleep(1)
 
     def fill(self):
         for name, size in SIZES.items():
@@ -69,9 +69,9 @@ class Testbed(Folder):
         """Memory and descriptors of the workers after so many requests; nothing amid a reload."""
         workers = self.serving()
         rss, open_now = [resident(pid) for pid in workers], [descriptors(pid) for pid in workers]
-        if len(workers) != self.values["workers"] or None in rss + open_now:
+        if len(workers) != self.settings["workers"] or None in rss + open_now:
             return None
-        return {"requests": requests, "rss": sum(rss), "descriptors": sum(open_now), "workers": workers, "time": time.monotonic()}
+        return {"requests": requests, "rss": sum(rss), "descriptors": sum(open_now), "workers": workers}
 
     def descriptors(self):
         return sum(descriptors(pid) or 0 for pid in self.serving())
