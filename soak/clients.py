@@ -48,12 +48,14 @@ class Clients:
         told = self.started
         for turn in itertools.count(1):
             time.sleep(max(0, self.started + turn * interval - time.monotonic()))
+            # what one that ends has told is heard below
+            ended = not all(process.is_alive() for process in self.processes)
             self.listen()
             done = self.sum("requests")
             if self.wrong() or enough(done):
                 break
             bed.must_run()
-            if not all(process.is_alive() for process in self.processes):
+            if ended:
                 bed.fail("a client has ended")
             now = time.monotonic()
             if now - told > 15:

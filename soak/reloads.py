@@ -44,15 +44,15 @@ def run(options):
         verdict.summary = (
             f"{reloads:,} reloads in {clients.seconds:,.0f} s under {counts['requests']:,} requests, {counts['slow']:,} of them longer than from one reload "
             f"to the next: {len(clients.wrong())} failed, {counts['repeated']:,} repeated on another connection; at most {most} workers at once; "
-            + ", ".join(f"{who} {bytes:+,.0f} bytes" for who, bytes in growth.items())
+            + ", ".join(f"{who} {grown:+,.0f} bytes" for who, grown in growth.items())
             + " per reload"
         )
         verdict.check_answers(bed, clients.wrong())
         verdict.check(reloads >= hups / 2 and counts["slow"] > 0, f"{reloads:,} reloads for {hups:,} signals")
         verdict.check(ended, f"{len(bed.workers())} workers are left, {len(bed.serving())} of them serving")
         verdict.check(after <= before, f"descriptors of the master: {before} before, {after} after")
-        for who, bytes in growth.items():
-            verdict.check(bytes < MOST_GROWTH, f"memory of {who}: {bytes:+,.0f} bytes per reload")
+        for who, grown in growth.items():
+            verdict.check(grown < MOST_GROWTH, f"memory of {who}: {grown:+,.0f} bytes per reload")
     return verdict
 
 
