@@ -2,14 +2,14 @@
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path as File
 
 import gate
 from counts import count, functions
 from paths import COUNTED, PATHS, rows
-from servers import Servers, Wrong, absent, say
+from processes import Wrong, end_by_exit, say
+from servers import Servers, absent
 
 RESULTS = File(__file__).parent / "results"
 
@@ -24,9 +24,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
-    # so that servers are ended
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    end_by_exit()
     try:
         return MODES[options.mode](options)
     except Wrong as wrong:

@@ -11,7 +11,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from paths import COOKIE, PATHS, SIZES, WAYS
-from servers import PLAIN_GLIBC, Servers, Wrong, say
+from processes import Wrong, say
+from servers import PLAIN_GLIBC, Servers
 
 SHORT, LONG = 100, 1100
 

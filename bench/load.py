@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path as File
 
 from paths import COOKIE, MODIFIED_HTTP, PATHS, SIZES, WAYS
-from servers import Wrong
+from processes import Wrong
 
 WRK_SCRIPT = File(__file__).parent / "wrk.lua"
 CONNECTIONS = 32

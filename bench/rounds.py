@@ -2,7 +2,8 @@
 
 from load import CONNECTIONS, check, measure
 from paths import PATHS, SIZE_NAMES, TIMED
-from servers import NEEDS, Servers, absent, say
+from processes import say
+from servers import NEEDS, Servers, absent
 
 # seconds, rounds and connections by size
 FULL = {"1g": (4, 3, 2), None: (2, 5, CONNECTIONS)}

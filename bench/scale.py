@@ -11,7 +11,8 @@ from itertools import islice
 
 from load import measure
 from paths import COOKIE, Row
-from servers import Servers, Wrong, say
+from processes import Wrong, say
+from servers import Servers
 
 GRANTS = [1_000, 10_000, 100_000, 1_000_000]
 FILES = [100, 1_000, 10_000, 100_000]

@@ -5,7 +5,8 @@ from statistics import median
 from counts import syscalls
 from load import check, measure
 from paths import PATHS, SIZES, Row
-from servers import Servers, absent, say
+from processes import say
+from servers import Servers, absent
 
 
 def inside(directives):

@@ -1,11 +1,12 @@
-"""The app of scripts/soak: it grants as the path says, unless the cookie is mallory's, and fails as the
-header field X-Fault says.
+"""The app of scripts/soak: it grants as the path says, unless the user is mallory, and fails as the
+header field X-Fault says. Who the user is, Cookie or Authorization says.
 
     app.py FILES SOCKET
 """
 
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -24,7 +25,7 @@ def granted(file, **more):
     return response(200, GRANT, json.dumps({"file": file, **more}).encode())
 
 
-def answer(kind, name):
+def answer(kind, name, user):
     if kind == "storage":
         return granted({"storage": "files", "path": name}, cache={"tags": [name]})
     if kind == "location":
@@ -35,10 +36,21 @@ def answer(kind, name):
         return response(200, "text/plain", b"", f"X-Sendfile: /srv/files/{name}")
     if kind == "grant":
         return granted({"path": f"/srv/files/{name}"})
+    if kind == "late":
+        time.sleep(0.3)
+        return granted({"storage": "files", "path": name})
+    if kind == "own":
+        # each has another file for the same name; ann's is for her alone
+        if name not in (user, "shared"):
+            return DENIED
+        return granted({"storage": "files", "path": f"{user}.txt"}, headers={"X-For": user}, cache={"tags": [user]})
     if kind == "whole":
         with open(os.path.join(files, name), "rb") as file:
             return response(200, "text/plain", file.read())
     return response(404, "text/plain", b"what?")
+
+
+DENIED = response(403, "text/plain", b"not for you")
 
 
 class Over(Exception):
@@ -46,6 +58,10 @@ class Over(Exception):
 
 
 def fail(connection, fault, good):
+    if fault == "pause":
+        # between the descriptor and the head
+        time.sleep(0.003)
+        return good
     if fault == "500":
         return response(500, "text/plain", b"sorry")
     if fault == "html":
@@ -70,21 +86,24 @@ def serve(connection):
                     key, _, value = field.decode("latin-1").partition(": ")
                     if key.lower() == "x-fault":
                         fault = value
-                    elif key.lower() == "cookie":
-                        user = value
+                    elif key.lower() in ("cookie", "authorization"):
+                        user = re.split("[= ]", value)[-1]
                 *_, kind, name = line.split()[1].decode().partition("?")[0].split("/")
-                if user == "user=mallory":
-                    connection.sendall(response(403, "text/plain", b"not for you"))
+                if user == "mallory":
+                    connection.sendall(DENIED)
                     continue
                 if kind.startswith("passed"):
-                    good = granted({"descriptor": 0}) if kind == "passed" else response(200, "text/plain", b"", "X-Sendfile-Fd: 0")
+                    good = response(200, "text/plain", b"", "X-Sendfile-Fd: 0") if kind == "passed-on" else granted({"descriptor": 0})
+                    with_head = kind == "passed-along"
                     fd = os.open(os.path.join(files, name), os.O_RDONLY)
                     try:
-                        socket.send_fds(connection, [b"\0"], [fd])
+                        socket.send_fds(connection, [good if with_head else b"\0"], [fd])
                     finally:
                         os.close(fd)
+                    if with_head:
+                        continue
                 else:
-                    good = answer(kind, name)
+                    good = answer(kind, name, user)
                 connection.sendall(fail(connection, fault, good) if fault else good)
         except (OSError, Over):
             pass
