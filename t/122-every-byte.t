@@ -1,11 +1,12 @@
 # vi:ft=
-# The app ends its connection after each byte of each kind of answer, in order and by a reset; and
-# the client after each byte of its request.
+# The app ends its connection after each byte of each kind of answer, in order and by a reset; the
+# client after each byte of its request, and after each that the app has sent of its answer.
 #
-# `story` is Perl that runs before the request of the block. The app, on port APP, answers
-# /KIND/END/N by the first N bytes of that answer; END is "close" or "reset".
+# `story` is Perl that runs before the request of the block. The app answers /KIND/END/N by the first
+# N bytes of that answer; END is "close", "reset", or "hold" until nginx ends the connection.
 use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
+use IO::Select;
 use IO::Socket::INET;
 use Got;
 use Wire;
@@ -60,14 +61,28 @@ END
     $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n");
 });
 
+# What the app says to the test: "h" as it holds an answer, "e" as its connection ends.
+pipe my $hears, my $says or die "pipe: $!";
+
+sub heard {
+    my $seconds = 5 * ($ENV{TEST_NGINX_SLOW} || 1);
+    IO::Select->new($hears)->can_read($seconds) && sysread $hears, my $word, 1 or return 'nothing';
+    return $word;
+}
+
 # One process is enough: each answer is there at once.
 my $serving = fork_off(sub {
     while (1) {
         my $c = $listener->accept or next;
         my $in = '';
         1 while $in !~ /\r\n\r\n/ && sysread $c, $in, 65536, length $in;
-        my ($kind, $end, $n) = $in =~ m{^GET /\S*?/(\w+)/(close|reset)/(\d+) } or next;
+        my ($kind, $end, $n) = $in =~ m{^GET /\S*?/(\w+)/(close|reset|hold)/(\d+) } or next;
         send_to($c, substr $answers{$kind}, 0, $n);
+        if ($end eq 'hold') {
+            syswrite $says, 'h';
+            sysread $c, $in, 1;
+            syswrite $says, 'e';
+        }
         $end eq 'reset' ? reset_of($c) : close $c;
     }
 });
@@ -150,6 +165,30 @@ for my $where ('asked', 'remembered', 'intercepted', 'files/ten.txt?') {
         }
     }
     is(fetch($request)->{body}, '234', "$where: and then");
+}
+alive('after');
+no_descriptor_more($before, 'after');
+
+
+
+=== the client goes away after each byte of the app's answer
+--- story
+my $before = do { alive('before'); descriptors() };
+for my $where (qw(asked unbuffered remembered intercepted)) {
+    for my $kind ($where eq 'intercepted' ? qw(grant accel) : qw(grant denial)) {
+        # an answer that is remembered is not asked for again
+        for my $end ([closed => sub { close shift }], [reset => \&reset_of]) {
+            my %heard;
+            for my $n (0 .. length $answers{$kind}) {
+                my $s = dial();
+                send_to($s, GET("/$where/$end->[0]/$kind/hold/$n"));
+                my $heard = heard();
+                $end->[1]->($s);
+                $heard{ $heard . heard() }++;
+            }
+            is_deeply(\%heard, { he => 1 + length $answers{$kind} }, "$where, $kind, $end->[0]: the app is asked, and nginx ends the connection") or diag(join ' ', %heard);
+        }
+    }
 }
 alive('after');
 no_descriptor_more($before, 'after');
