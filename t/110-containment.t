@@ -536,6 +536,27 @@ told_by_health();
 
 
 
+=== what may not be had looks like what is not there, to the byte
+--- worker_user: nobody
+--- init
+chmod 0755, servroot(), servroot() . '/html', '.' or die $!;
+chmod 0600, 'file.txt' or die $!;
+chmod 0700, 'sub' or die $!;
+mkdir 'empty' or die $!;
+symlink '../outside/secret.txt', 'link' or die $!;
+symlink 'loop', 'loop' or die $!;
+POSIX::mkfifo('fifo', 0666) or die $!;
+our $socket = IO::Socket::UNIX->new(Local => 'socket', Listen => 1) or die $!;
+for my $where ('/off', '/on', '/cached/off', '/cached/on') {
+    my %seen;
+    push @{ $seen{ raw(GET("$where/$_")) =~ s/^Date: .*\r\n//mr } }, $_
+        for 'missing', 'file.txt', 'sub/inner.txt', 'empty', 'empty/', 'link', 'loop', 'fifo', 'socket', 'missing/x', 'file.txt/x', '%2e%2e%2f%252e%252e/x', 'x' x 300;
+    is(scalar keys %seen, 1, "$where: one response for all") or diag(map { "@$_\n" } values %seen);
+    like((keys %seen)[0], qr/^HTTP\/1.1 404 /, "$where: a 404");
+}
+
+
+
 === directories that the worker may pass but not list
 --- worker_user: nobody
 --- init

@@ -14,6 +14,17 @@ use Wire;
 
 our $date = 'Tue, 02 Jan 2024 03:04:05 GMT';
 
+# Grants for what may not be had.
+our %odd = (
+    up => '{"file":{"storage":"files","path":"../conf/nginx.conf"},"headers":{"X-Granted":"1"}}',
+    absolute => '{"file":{"storage":"files","path":"/etc/passwd"}}',
+    uncovered => '{"file":{"path":"/etc/passwd"},"basename":"x"}',
+    undeclared => '{"file":{"location":"/st/ten.txt"}}',
+    absent => '{"file":{"location":"/inner/missing"},"etag":"\"v\""}',
+    too_long => sprintf('{"file":{"storage":"files","path":"%s"}}', 'x' x 5_000),
+    deep => sprintf('{"file":{"storage":"files","path":"%sx"}}', 'x/' x 2_500),
+);
+
 master_on();
 
 add_block_preprocessor(sub {
@@ -42,7 +53,7 @@ location /_fetch/ { internal; proxy_pass \$download_url; }
 location /inner/ { internal; alias $html/files/; }
 END
     $block->set_value(user_files => [['files/ten.txt', '0123456789', '202401020304.05']]);
-    $block->set_value(init => 'package main; our $date; app(app => \&app_answers); ' . ($block->story // ''));
+    $block->set_value(init => 'package main; our ($date, %odd); app(app => \&app_answers); ' . ($block->story // ''));
     $block->set_value(request => 'GET /ready');
     $block->set_value(no_error_log => "[alert]\n[crit]\n[emerg]\n");
 });
@@ -55,6 +66,7 @@ sub app_answers {
     return answer(206, '01', 'X-Sendfile: /app/ten.txt', 'Content-Range: bytes 0-1/10') if $name eq 'part';
     return grant('{"file":{"content":"0123456789"}}') if $name eq 'content';
     return grant('{"file":{"location":"/inner/ten.txt"}}') if $name eq 'at';
+    return grant($odd{$name}) if $odd{$name};
     return answer(200, '', 'X-Sendfile: /app/ten.txt') if $where eq 'app';
     return grant(sprintf '{"file":{"storage":"files","path":"%s"}}', $name =~ s/(["\\])/\\$1/gr);
 }
@@ -187,6 +199,17 @@ for my $target ('/dl/ten.txt', '/dl/content', '/dl/at', '/st/ten.txt', '/path/',
     is($r->{status} . field($r, 'Content-Range'), 206, "$target: of several parts, in the parts only");
     is(join(' | ', $r->{body} =~ /^Content-Range: (.*)\r$/mg), 'bytes 0-1/10 | bytes 4-5/10', "$target: one in each part");
 }
+
+
+
+=== what is granted and may not be had looks like what is not there, to the byte
+--- story
+symlink '/etc/passwd', servroot() . '/html/files/link' or die $!;
+mkdir servroot() . '/html/files/folder' or die $!;
+my %seen;
+push @{ $seen{ raw(GET("/dl/$_")) =~ s/^Date: .*\r\n//mr } }, $_ for 'missing', 'link', 'folder', 'ten.txt/x', sort keys %odd;
+is(scalar keys %seen, 1, 'one response for all') or diag(map { "@{ $seen{$_} }:\n$_\n" } keys %seen);
+like((keys %seen)[0], qr/^HTTP\/1.1 404 /, 'a 404');
 
 
 
