@@ -1127,7 +1127,8 @@ location /cached/ { download storage files; sendfile on; open_file_cache max=10;
 my $text = numbered(256);
 my $path = servroot() . '/html/changing';
 my %changes = (
-    truncated => sub { truncate $path, 65_536 or die $! },
+    # beyond what can be on its way already, of which the kernel would wipe out some
+    truncated => sub { truncate $path, 12 << 20 or die $! },
     emptied => sub { truncate $path, 0 or die $! },
     replaced => sub { make_file('new', 'x' x 1_000_000); rename servroot() . '/html/new', $path or die $! },
     removed => sub { unlink $path or die $! },
