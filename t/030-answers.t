@@ -456,6 +456,45 @@ qr/^(?:not_a_grant: the app answered 20[46]\n)+$/
 
 
 
+=== 101 with a grant behind it, to a client that would upgrade
+--- config
+location /dl/ { download object /_ask; }
+location = /_ask {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+    proxy_http_version 1.1;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection upgrade;
+}
+--- more_headers
+Upgrade: websocket
+Connection: upgrade, close
+--- reply eval
+"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nContent-Type: application/json\r\n\r\n"
+. "{\"file\": {\"storage\": \"media\", \"path\": \"a.txt\"}}"
+--- error_code: 502
+--- response_body_unlike: the file
+
+
+
+=== 103 with a grant as its body
+--- reply eval
+"HTTP/1.1 103 Early Hints\r\nContent-Type: application/json\r\n\r\n"
+. "{\"file\": {\"storage\": \"media\", \"path\": \"a.txt\"}}"
+--- error_code: 502
+--- response_body_unlike: the file
+
+
+
+=== 199 with a grant as its body
+--- reply eval
+"HTTP/1.1 199 What\r\nContent-Type: application/json\r\n\r\n"
+. "{\"file\": {\"storage\": \"media\", \"path\": \"a.txt\"}}"
+--- error_code: 502
+--- response_body_unlike: the file
+
+
+
 === 200 and HTML: a login page, say
 --- app
 location / { default_type text/html; return 200 "<html>log in</html>"; }

@@ -9,6 +9,7 @@ use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Time::HiRes qw(sleep time);
 use IO::Socket::IP;
+use POSIX ();
 use Links;
 use Wire;
 
@@ -724,6 +725,33 @@ $are->(retired => $bad);
 [emerg]
 line 1 of the key file begins or ends with a space or a tab
 cannot be read: No such file or directory
+
+
+
+=== a key file that may not be read: nginx does not start
+--- story
+my ($dir, $conf) = (servroot(), servroot() . '/conf/nginx.conf');
+my ($module) = slurp($conf) =~ m{^load_module (\S+);}m;
+chmod 0755, $dir, "$dir/conf" or die $!;
+# root may read all
+my ($user, $group) = $> ? ($>, $) + 0) : (getpwnam 'nobody')[2, 3];
+my $says_of = sub {
+    chmod shift, "$dir/conf/keys" or die $!;
+    my $pid = open(my $says, '-|') // die "fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        $) = "$group $group" unless $>;
+        POSIX::setgid($group);
+        POSIX::setuid($user);
+        exec($ENV{TEST_NGINX_BINARY} || 'nginx', '-t', '-e', '/dev/stderr', '-p', "$dir/", '-c', $conf) or POSIX::_exit(1);
+    }
+    local $/;
+    return scalar(<$says>);
+};
+SKIP: {
+    skip("the user $user cannot load the module", 1) if $says_of->(0644) =~ /\Q$module\E.*Permission denied/;
+    like($says_of->(0), qr/\[emerg\].*the key file ".*keys" cannot be read: Permission denied/, 'and says why');
+}
 
 
 

@@ -482,6 +482,34 @@ cmp_ok(calls('cached-small'), '<=', 2, 'each worker asked once at most');
 
 
 
+=== close-on-exec: no program that a worker might start has them
+--- config
+location /limited/ { limit_rate 20k; download object /_ask$uri; }
+location /named/ { limit_rate 20k; download storage files; }
+location /links/ { limit_rate 20k; download storage linked; }
+--- http_config
+download_storage files root=$TEST_NGINX_SERVER_ROOT/html/files;
+download_storage linked root=$TEST_NGINX_SERVER_ROOT/html/files symlinks=on;
+--- user_files eval
+[['files/large.txt', $main::text x 3]]
+--- story
+passing();
+got('one that is kept', fetch('/kept/cached'), 200, $text);
+my @s = map { my $s = dial(rcvbuf => 4096); send_to($s, GET($_)); sysread $s, my $some, 1000; $s } qw(/limited/first /limited/file /named/large.txt /links/large.txt);
+my ($worker) = workers_of(master());
+my (%open, @survive);
+for my $fd (map { m{(\d+)$} } glob "/proc/$worker/fd/*") {
+    my $is = readlink("/proc/$worker/fd/$fd") // next;
+    next unless $is =~ m{memfd:|/private/|/files/};
+    my ($flags) = slurp("/proc/$worker/fdinfo/$fd") =~ /^flags:\s*(\d+)/m or next;
+    $open{$is =~ s{.*/}{}r}++;
+    push @survive, $is unless oct($flags) & 02000000;
+}
+is_deeply(\%open, { 'memfd:generated (deleted)' => 2, flags => 1, 'large.txt' => 2 }, 'the files are open') or diag(join ' ', %open);
+is("@survive", '', 'none of them survives exec');
+
+
+
 === explained, and looked at for health
 --- http_config
 map $http_x_why $why { default 0; secret 1; }

@@ -69,6 +69,37 @@ sub without_chance {
     return join("\r\n", $status, sort @fields) . "\r\n\r\n$body";
 }
 
+# Files of these sizes, which take no room; their end says so.
+sub sparse {
+    for my $size (@_) {
+        open my $file, '>', servroot() . "/html/sparse.$size" or die $!;
+        seek $file, $size - 3, 0;
+        print $file 'end';
+        close $file or die $!;
+    }
+}
+
+# A text of which each 16 bytes say where they are, roughly: 64 KiB have one number.
+sub numbered { return join '', map { sprintf("%015d\n", $_) x 4096 } 0 .. shift() - 1 }
+
+# A request of which some of the response has come, while most of it is still nginx's to send.
+sub begun {
+    my ($target, @lines) = @_;
+    my $s = dial(rcvbuf => 4096);
+    send_to($s, GET($target, @lines));
+    my $start = '';
+    while (length $start < 200_000) { sysread $s, $start, 65536, length $start or last }
+    ${*$s}{wire_rest} = $start;
+    return $s;
+}
+
+# Hundredths of a second that the worker has computed for.
+sub computed {
+    my ($pid) = workers_of(master());
+    my @stat = split ' ', slurp("/proc/$pid/stat") =~ s/.*\) //sr;
+    return $stat[11] + $stat[12];
+}
+
 no_long_string();
 run_tests();
 
@@ -265,6 +296,25 @@ Range: bytes=-9223372036854774808,-9223372036854774808
 
 
 
+=== 10,000 ranges
+--- config
+large_client_header_buffers 4 128k;
+--- same eval
+# a part of each byte; of each other byte; all of the file again and again (CVE-2011-3192); of each second
+my $each = CORE::join ',', map { "$_-$_" } 0 .. 9_999;
+my $other = CORE::join ',', map { 2 * $_ . '-' . 2 * $_ } 0 .. 9_999;
+my $more = CORE::join ',', '0-', map { "5-$_" } 5 .. 9_999;
+my $last = CORE::join ',', map { "-$_" } 1 .. 10_000;
+CORE::join "\n\n", map({ "206 GET large.txt\nRange: bytes=$_" } $each, $other), map({ "200 GET large.txt\nRange: bytes=$_" } $more, $last), map({ "200 GET ten.txt\nRange: bytes=$_" } $more, $last)
+
+
+
+=== 10,000 ranges are not taken unless nginx.conf lets such a header in
+--- same eval
+"400 GET large.txt\nRange: bytes=" . CORE::join ',', map { "$_-$_" } 0 .. 9_999
+
+
+
 === max_ranges 0
 --- both
 max_ranges 0;
@@ -432,26 +482,17 @@ If-Unmodified-Since: nonsense
 
 
 
-=== a file of 2^32+1 bytes
+=== files of 2^32-1, 2^32 and 2^32+1 bytes
 --- init
-make_file('sparse.bin', ''); truncate(servroot() . '/html/sparse.bin', 2**32 + 1) or die $!;
---- same
-200 HEAD sparse.bin
-
-206 GET sparse.bin
-Range: bytes=4294967290-
-
-206 GET sparse.bin
-Range: bytes=-3
-
-206 GET sparse.bin
-Range: bytes=4294967296-4294967296
-
-206 GET sparse.bin
-Range: bytes=2147483640-2147483655,4294967290-4294967299
-
-416 GET sparse.bin
-Range: bytes=4294967297-
+sparse(2**32 - 1, 2**32, 2**32 + 1);
+--- same eval
+our @sparse = (map({
+    my ($size, $name) = (2**32 + $_, 'sparse.' . (2**32 + $_));
+    my ($last, $near) = ($size - 1, $size - 7);
+    ("200 HEAD $name", "206 GET $name\nRange: bytes=$near-", "206 GET $name\nRange: bytes=-3", "206 GET $name\nRange: bytes=$last-$last", "206 GET $name\nRange: bytes=$last-4294967299",
+        "206 GET $name\nRange: bytes=2147483640-2147483655,$near-4294967299", "416 GET $name\nRange: bytes=$size-", "416 GET $name\nRange: bytes=$size-4294967299")
+} -1, 0, 1));
+CORE::join "\n\n", @sparse
 
 
 
@@ -459,13 +500,9 @@ Range: bytes=4294967297-
 --- both
 sendfile on; directio 1;
 --- init
-make_file('sparse.bin', ''); truncate(servroot() . '/html/sparse.bin', 2**32 + 1) or die $!;
---- same
-206 GET sparse.bin
-Range: bytes=4294967290-
-
-206 GET sparse.bin
-Range: bytes=-3
+sparse(2**32 - 1, 2**32, 2**32 + 1);
+--- same eval
+CORE::join "\n\n", grep { !/,/ } our @sparse
 
 
 
@@ -1074,6 +1111,57 @@ location /page/ { ssi on; default_type text/html; return 200 '<!--# include virt
 my ($download, $static) = map { without_chance(raw(GET("/page/?of=$_"))) } '/download', '/static';
 like($static, qr/b{8192}/, 'the parts are there');
 is($download, $static, 'the same page');
+
+
+
+=== a file that is truncated, replaced or removed while it is on its way
+--- config
+location /plain/ { download storage files; }
+location /sendfile/ { download storage files; sendfile on; sendfile_max_chunk 512k; }
+location /threads/ { download storage files; aio threads; }
+location /thread-sendfile/ { download storage files; aio threads; sendfile on; }
+location /directio/ { download storage files; directio 1; output_buffers 2 128k; }
+location /limited/ { download storage files; sendfile on; limit_rate 16m; }
+location /cached/ { download storage files; sendfile on; open_file_cache max=10; open_file_cache_valid 60s; }
+--- init
+my $text = numbered(256);
+my $path = servroot() . '/html/changing';
+my %changes = (
+    # beyond what can be on its way already, of which the kernel would wipe out some
+    truncated => sub { truncate $path, 12 << 20 or die $! },
+    emptied => sub { truncate $path, 0 or die $! },
+    replaced => sub { make_file('new', 'x' x 1_000_000); rename servroot() . '/html/new', $path or die $! },
+    removed => sub { unlink $path or die $! },
+);
+for my $where (qw(plain sendfile threads thread-sendfile directio limited cached)) {
+    for my $change (sort keys %changes) {
+        my $what = "$where, $change";
+        # the one before is in the cache still
+        my $name = 'changing';
+        if ($where eq 'cached') { $path = servroot() . '/html/' . ($name = "changing-$change") }
+        else { $path = servroot() . '/html/changing' }
+        make_file($name, $text);
+        my $s = begun("/$where/$name");
+        $changes{$change}->();
+        my $r = response($s);
+        my $got = length $r->{body};
+        like($r->{head}, qr/^Content-Length: @{[length $text]}\r$/m, "$what: the length of before");
+        ok($r->{body} eq substr($text, 0, $got), "$what: the bytes of before, and no others");
+        if ($change =~ /^r/) { ok($r->{whole}, "$what: all of them") or diag($got) }
+        else {
+            ok(!$r->{whole} && $got >= 190_000, "$what: broken off") or diag($got);
+            ok(closed($s), "$what: the connection is closed");
+        }
+    }
+}
+my $computed = computed();
+sleep 1;
+cmp_ok(computed() - $computed, '<', 20, 'and the worker is at rest');
+--- no_error_log: [emerg]
+--- error_log
+[alert]
+changing
+--- timeout: 60
 
 
 

@@ -5,7 +5,8 @@
 # `names` is a table: the status expected with symlinks=off, the one with symlinks=on, and
 # what follows the location's prefix in the URI. Each is asked for twice, with and without
 # open_file_cache. The root is html/root; what is in html/outside must never be seen.
-# `without_openat2` runs the block as on a kernel that lacks this system call.
+# `without_openat2` runs the block as on a kernel that lacks this system call; with `openat2_fails` it
+# fails by that error, so many times for each time that it works.
 use Test::Nginx::Socket 'no_plan';
 use lib 't/lib';
 use Cwd ();
@@ -42,8 +43,10 @@ END
     my $skip = defined $block->worker_user && $> != 0 ? 'only root can choose the worker user' : '';
     $block->set_value(init => 'package main; within_root(sub {' . ($block->init // '') . '});');
     as_user($block->worker_user // 'root') if $> == 0;
-    preload(defined $block->without_openat2 ? shim() : undef);
-    $skip = 'no C compiler' if defined $block->without_openat2 && !defined shim();
+    my @fails = defined $block->without_openat2 ? ('ENOSYS', 1 << 30) : defined $block->openat2_fails ? split ' ', $block->openat2_fails : ();
+    my $shim = @fails ? shim(@fails) : undef;
+    $skip = 'no C compiler' if @fails && !defined $shim;
+    preload($shim);
     $block->set_value(skip_eval => '5: 1') if $skip;
 });
 
@@ -57,26 +60,30 @@ sub within_root {
     die $@ unless $done;
 }
 
-# A library that takes openat2(2) away; undef where there is no compiler.
+# A library in which openat2(2) fails by `errno`: so many times running, for each time that it
+# then works. undef where there is no compiler.
 my $shim_dir;
 sub shim {
+    my ($errno, $times) = @_;
     $shim_dir //= File::Temp->newdir;
-    my $so = "$shim_dir/no-openat2.so";
+    my $so = "$shim_dir/openat2-$errno-$times.so";
     return $so if -e $so;
-    open my $c, '>', "$shim_dir/no-openat2.c" or die $!;
+    open my $c, '>', "$shim_dir/openat2.c" or die $!;
     print $c <<'END';
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <sys/syscall.h>
 long syscall(long number, long a, long b, long c, long d, long e, long f) {
-    if (number == SYS_openat2) { errno = ENOSYS; return -1; }
+    static int failed;
+    if (number == SYS_openat2 && failed++ < TIMES) { errno = ERRNO; return -1; }
+    if (number == SYS_openat2) failed = 0;
     long (*real)(long, ...) = (long (*)(long, ...)) dlsym(RTLD_NEXT, "syscall");
     return real(number, a, b, c, d, e, f);
 }
 END
     close $c;
-    system('cc', '-shared', '-fPIC', '-o', $so, "$shim_dir/no-openat2.c", '-ldl') == 0 or return undef;
+    system('cc', "-DERRNO=$errno", "-DTIMES=$times", '-shared', '-fPIC', '-o', $so, "$shim_dir/openat2.c", '-ldl') == 0 or return undef;
     return $so;
 }
 
@@ -261,9 +268,48 @@ symlink '../file.txt', 'sub/up' or die $!;
 --- without_openat2
 --- init
 my $pid = (workers_of(master()))[0];
-like(slurp("/proc/$pid/maps"), qr/no-openat2\.so/, 'the worker has the library loaded');
+like(slurp("/proc/$pid/maps"), qr/openat2-ENOSYS-\d+\.so/, 'the worker has the library loaded');
 --- names
 200 200 file.txt
+
+
+
+=== openat2 that is disturbed by renames is tried again
+--- openat2_fails: EAGAIN 15
+--- init
+symlink '../outside/secret.txt', 'link' or die $!;
+--- names
+200 200 file.txt
+200 200 sub/inner.txt
+404 404 link
+404 404 missing
+
+
+
+=== openat2 that is disturbed by renames is given up, in the end
+--- openat2_fails: EAGAIN 1000000000
+--- init
+# /cached/off is nginx's own way
+my %status = ('/off/file.txt' => 500, '/on/file.txt' => 500, '/cached/on/file.txt' => 500, '/cached/off/file.txt' => 200);
+is(fetch($_)->{status}, $status{$_}, "$_: and no wait without end") for sort keys %status;
+--- no_error_log
+[alert]
+[emerg]
+--- error_log
+[crit]
+download storage: system: "file.txt" in storage "off"
+Resource temporarily unavailable
+
+
+
+=== openat2 that is forbidden, as in some sandboxes
+--- openat2_fails: EPERM 1000000000
+--- init
+symlink '../outside/secret.txt', 'link' or die $!;
+--- names
+200 200 file.txt
+200 200 sub/inner.txt
+404 404 link
 
 
 
@@ -308,6 +354,20 @@ symlink 'elsewhere', servroot() . '/html/root' or die $!;
 200 200 file.txt
 200 200 sub/inner.txt
 404 404 missing
+
+
+
+=== a root with a slash at its end
+--- root: $TEST_NGINX_SERVER_ROOT/html/root/
+--- init
+symlink '../outside/secret.txt', 'relative' or die $!;
+--- names
+200 200 file.txt
+200 200 sub/inner.txt
+404 404 relative
+404 404 ../outside/secret.txt
+404 404 -old/x
+404 404 
 
 
 
@@ -476,6 +536,27 @@ told_by_health();
 
 
 
+=== what may not be had looks like what is not there, to the byte
+--- worker_user: nobody
+--- init
+chmod 0755, servroot(), servroot() . '/html', '.' or die $!;
+chmod 0600, 'file.txt' or die $!;
+chmod 0700, 'sub' or die $!;
+mkdir 'empty' or die $!;
+symlink '../outside/secret.txt', 'link' or die $!;
+symlink 'loop', 'loop' or die $!;
+POSIX::mkfifo('fifo', 0666) or die $!;
+our $socket = IO::Socket::UNIX->new(Local => 'socket', Listen => 1) or die $!;
+for my $where ('/off', '/on', '/cached/off', '/cached/on') {
+    my %seen;
+    push @{ $seen{ raw(GET("$where/$_")) =~ s/^Date: .*\r\n//mr } }, $_
+        for 'missing', 'file.txt', 'sub/inner.txt', 'empty', 'empty/', 'link', 'loop', 'fifo', 'socket', 'missing/x', 'file.txt/x', '%2e%2e%2f%252e%252e/x', 'x' x 300;
+    is(scalar keys %seen, 1, "$where: one response for all") or diag(map { "@$_\n" } values %seen);
+    like((keys %seen)[0], qr/^HTTP\/1.1 404 /, "$where: a 404");
+}
+
+
+
 === directories that the worker may pass but not list
 --- worker_user: nobody
 --- init
@@ -536,8 +617,9 @@ for my $name (@names) {
 --- init
 my %status = ("file.txt%00" => 400, "file.txt%00.jpg" => 400, 'x' x 255 => 404, 'x' x 256 => 404, 'x' x 5000 => 404,
     'x/' x 2500 . 'y' => 404, 'sub/./' x 800 . 'file.txt' => 404, '%2e/' x 1200 . 'file.txt' => 200);
+$status{$_} = 400 for "file.txt\0", "file.txt\0.jpg", "\0file.txt";
 for my $name (sort keys %status) {
-    my $short = length $name > 40 ? length($name) . ' bytes of ' . substr $name, 0, 10 : $name;
+    my $short = $name =~ /\0/ ? $name =~ s/\0/\\0/r : length $name > 40 ? length($name) . ' bytes of ' . substr $name, 0, 10 : $name;
     for my $prefix (qw(/off /on /cached/off /cached/on)) { is(fetch("$prefix/$name")->{status}, $status{$name}, "$prefix/$short") }
 }
 
@@ -612,6 +694,23 @@ symlink '../outside/secret.txt', 'link' or die $!;
 mkdir 'dir' or die $!;
 sleep 3;
 is(fetch("/brief/$_")->{status}, 404, "$_: no file any more") for qw(link dir gone);
+
+
+
+=== a file that becomes unreadable, and its directory, once valid is over
+--- worker_user: nobody
+--- config
+location /brief/off/ { download storage off; open_file_cache max=100; open_file_cache_valid 1s; }
+location /brief/on/ { download storage on; open_file_cache max=100; open_file_cache_valid 1s; }
+location /static/ { alias $TEST_NGINX_SERVER_ROOT/html/root/; open_file_cache max=100; open_file_cache_valid 1s; disable_symlinks on; }
+--- init
+chmod 0755, servroot(), servroot() . '/html', '.', 'sub' or die $!;
+my @all = map { my $where = $_; map { "$where/$_" } 'file.txt', 'sub/inner.txt' } qw(/off /on /brief/off /brief/on /static);
+is(fetch($_)->{status}, 200, "$_: readable") for @all;
+chmod 0600, 'file.txt' or die $!;
+chmod 0700, 'sub' or die $!;
+sleep 3;
+is(fetch($_)->{status}, /static/ ? 403 : 404, "$_: not any more") for @all;
 
 
 

@@ -212,27 +212,30 @@ sub logged {
 
 # --- security.md -------------------------------------------------------------------------------
 
-# Each test that the table names is there.
+# Each test that the table names is there, and each row names one, or says why there is none.
 sub security {
     note('--- security');
-    my ($table) = slurp('docs/security.md') =~ /^## What has been tried against it\n(.*?)(?=^## |\z)/ms;
+    my ($table) = slurp('docs/security.md') =~ /^## What has been tried against it\n(.*?)(?=^##+ |\z)/ms;
     my %rows = $table =~ /^\| ([A-Z]\d+) \| (.*) \|$/mg;
-    is(join('', sort map { /(.)/ } grep { /1$/ } keys %rows), 'ABCDEFGHI', 'all groups are there');
+    is(scalar keys %rows, scalar(() = $table =~ /^\| [A-Z]/mg), 'each row has a name of its own');
+    is(join('', sort map { /(.)/ } grep { /^.1$/ } keys %rows), 'ABCDEFGHI', 'all groups are there');
     for my $row (sort keys %rows) {
-        my ($what, $where) = split / \| /, $rows{$row}, 2;
+        my ($what, $stands_for, $where) = split / \| /, $rows{$row}, 3;
+        like($stands_for, qr/^[\w-]+#\d+$|^(?:C(?:VE-\d{4}|WE)-\d+(?:, |$))+$/, "$row: what it stands for");
         my $named = 0;
         while ($where =~ m{`((?:t|core|scripts)/[^` ]+)[^`]*`(?:: ((?:\*(?:[^*\\]|\\.)+\*(?:, )?)+))?}g) {
-            my ($file, $blocks) = ($1, $2 // '');
+            my ($file, $tests) = ($1, $2 // '');
             ok(-e $file, "$row: $file is there");
             my $text = "\n" . slurp($file);
-            while ($blocks =~ /\*((?:[^*\\]|\\.)+)\*/g) {
-                my $block = $1 =~ s/\\(.)/$1/gr;
-                ok(index($text, "\n=== $block\n") >= 0, "$row: $file has the block: $block");
+            while ($tests =~ /\*((?:[^*\\]|\\.)+)\*/g) {
+                my $test = $1 =~ s/\\(.)/$1/gr;
+                ok(index($text, $file =~ /\.rs$/ ? "fn $test()" : "\n=== $test\n") >= 0, "$row: $file has the test: $test");
                 $named++;
             }
-            $named ||= $file !~ m{^t/.*\d-} || !$blocks;
         }
-        ok($named || $where =~ /^the same$/, "$row: a test is named");
+        is($named, scalar(() = $where =~ /\*(?:[^*\\]|\\.)+\*/g), "$row: each name is one of a file");
+        # or else all of a file
+        ok($named || $where =~ /^(?:no test: |`t\/[^` ]+`(?:,|$))/, "$row: a test is named");
     }
 }
 

@@ -392,6 +392,64 @@ mod tests {
     }
 
     #[test]
+    fn no_value_breaks_a_line() {
+        let texts = [
+            r#""basename": "X""#,
+            r#""mimetype": "text/X""#,
+            r#""mimetype": "text/plain; a=X""#,
+            r#""mimetype": "text/plain; a=\"X\"""#,
+            r#""charset": "X""#,
+            r#""encoding": "X""#,
+            r#""etag": "\"X\"""#,
+            r#""headers": {"A": "X"}"#,
+            r#""headers": {"X": "a"}"#,
+            r#""cache": {"tags": ["X"]}"#,
+        ];
+        let files = [
+            r#"{"storage": "X", "path": "a"}"#,
+            r#"{"storage": "s", "path": "X"}"#,
+            r#"{"path": "/X"}"#,
+            r#"{"location": "/X"}"#,
+            r#"{"url": "http://a/X"}"#,
+        ];
+        let grants = (texts.iter().map(|text| format!(r#"{{"file": {{"path": "/a"}}, {text}}}"#)))
+            .chain(files.iter().map(|file| format!(r#"{{"file": {file}}}"#)));
+        for grant in grants {
+            let with = |middle: &str| Grant::from_json(grant.replace('X', middle).as_bytes());
+            assert!(with("x").is_ok(), "{grant}");
+            for escaped in [r"\r", r"\n", r"\r\n", r"\u0000"] {
+                for text in [format!("x{escaped}x"), format!("{escaped}x"), format!("x{escaped}")] {
+                    assert!(with(&text).is_err(), "{grant}, {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn framing_is_not_for_apps() {
+        for name in ["Content-Length", "Transfer-Encoding", "Connection", "Content-Range", "TE"] {
+            for name in [name.into(), name.to_lowercase(), name.replace('-', "_")] {
+                let json = format!(r#"{{"file": {{"path": "/a"}}, "headers": {{"{name}": "1"}}}}"#);
+                let error = error(&json);
+                assert!(error.contains("the server sets this, an app must not"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn lifetimes() {
+        let of = |ttl: &str| {
+            let json = format!(r#"{{"file": {{"path": "/a"}}, "cache": {{"ttl": {ttl}}}}}"#);
+            Grant::from_json(json.as_bytes()).map(|grant| grant.cache.unwrap().ttl)
+        };
+        assert_eq!(of("0").unwrap(), Some(0));
+        assert_eq!(of("9223372036854775807").unwrap(), Some(i64::MAX.unsigned_abs()));
+        for none in ["-1", "9223372036854775808", "18446744073709551616", "1.5", "1e3", "\"1\""] {
+            assert!(of(none).unwrap_err().to_string().contains("ttl"), "{none}");
+        }
+    }
+
+    #[test]
     fn content_disposition_stands_alone() {
         let with = |rest: &str| {
             let json = r#"{"file": {"path": "/a"}, "headers": {"content-disposition": "inline"}"#;
