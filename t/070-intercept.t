@@ -383,7 +383,7 @@ got('temporary', fetch('/sendfile/x-sendfile-temporary'), 200, $ten);
 
 === statuses: 200 and 206 are intercepted, all others passed on, without what was meant for the server
 --- story
-my @statuses = (201, 202, 203, 204, 301, 302, 303, 304, 307, 400, 401, 403, 404, 410, 416, 418, 429, 500, 502, 503, 504);
+my @statuses = ("000", 201, 202, 203, 204, 301, 302, 303, 304, 307, 400, 401, 403, 404, 410, 416, 418, 429, 500, 502, 503, 504, 999);
 my @fields = ('X-Own: 1', 'X-Accel-Expires: 0', 'X-Accel-Limit-Rate: 100', 'X-Accel-Charset: utf-8', 'X-Accel-Buffering: no', 'X-Sendfile-Type: X-Sendfile', 'Location: https://a.example/', 'Set-Cookie: a=1');
 my %answers;
 for my $status (@statuses) {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "test-panics")]
-mod provoke;
+pub(super) mod provoke;
 
 /// Runs `body`; when it panics, returns `otherwise` instead.
 ///

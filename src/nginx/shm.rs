@@ -149,6 +149,8 @@ impl<U: Use> SharedMemory<U> {
         // SAFETY: the pool is the zone's, and its mutex was made by nginx.
         unsafe { ngx_shmtx_lock(&raw mut (*pool.as_ptr()).mutex) };
         let recovered = shared.busy.swap(pid(), Ordering::Acquire) != 0;
+        #[cfg(feature = "test-panics")]
+        guard::provoke::death("locked");
         Locked { shared, pool, recovered, life: PhantomData }
     }
 
@@ -204,6 +206,8 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
+        #[cfg(feature = "test-panics")]
+        guard::provoke::death("unlocking");
         // After a panic the memory is as bad as after a death.
         if !std::thread::panicking() {
             self.shared.busy.store(0, Ordering::Release);

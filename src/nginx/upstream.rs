@@ -31,10 +31,10 @@ impl<'r, M> Request<'r, M> {
     #[inline]
     pub(crate) fn has_app_response(self) -> bool {
         // SAFETY: the request is live; so is its upstream. Without a cleanup nginx has ended it,
-        // or had not to begin.
+        // or had not to begin. (The status tells nothing: an app may say 000.)
         unsafe {
             let Some(upstream) = (*self.as_ptr()).upstream.as_ref() else { return false };
-            upstream.headers_in.status_n != 0 && (!upstream.cleanup.is_null() || self.is_cached())
+            !upstream.cleanup.is_null() || self.is_cached()
         }
     }
 
