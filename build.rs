@@ -45,7 +45,7 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_headers_in_t", &["chunked"]),
     ("ngx_http_upstream_t", &["keepalive", "cacheable", "store", "header_sent"]),
     ("ngx_http_upstream_headers_in_t", &["chunked", "connection_close"]),
-    ("ngx_connection_t", &["error", "buffered"]),
+    ("ngx_connection_t", &["error"]),
     ("ngx_event_t", &["ready", "eof", "error", "pending_eof", "cancelable", "timer_set", "posted"]),
     ("ngx_buf_t", &["temporary", "memory", "in_file", "last_buf", "last_in_chain"]),
     ("ngx_file_t", &["directio"]),
@@ -144,7 +144,19 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_list_part_t", &["elts", "nelts", "next"]),
     (
         "ngx_connection_t",
-        &["data", "read", "fd", "recv", "recv_chain", "log", "sent", "pool", "sockaddr", "number"],
+        &[
+            "data",
+            "read",
+            "write",
+            "fd",
+            "recv",
+            "recv_chain",
+            "log",
+            "sent",
+            "pool",
+            "sockaddr",
+            "number",
+        ],
     ),
     ("ngx_event_t", &["data", "handler", "log", "timer", "queue"]),
     ("ngx_rbtree_node_t", &["key"]),
@@ -303,15 +315,19 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// Fields that only some builds of nginx have: structure, field, feature.
-const OPTIONAL_BIT_FIELDS: &[(&str, &str, &str)] =
-    &[("ngx_http_request_t", "cached", "http_cache")];
+type Optional = (&'static str, &'static str, &'static str);
+const OPTIONAL_FIELDS: &[Optional] = &[("ngx_http_request_t", "cache", "http_cache")];
+const OPTIONAL_BIT_FIELDS: &[Optional] = &[("ngx_http_request_t", "cached", "http_cache")];
 
-fn bit_fields() -> Vec<(&'static str, &'static str)> {
+/// Structures and fields: those that are always there, and those of `optional` that this nginx has.
+fn all_fields(
+    always: &'static [(&'static str, &'static [&'static str])],
+    optional: &'static [Optional],
+) -> Vec<(&'static str, &'static str)> {
     let features = env::var("DEP_NGINX_FEATURES").unwrap_or_default();
     let is_there = |feature: &str| features.split(',').any(|there| there == feature);
-    let always =
-        BIT_FIELDS.iter().flat_map(|(of, fields)| fields.iter().map(|field| (*of, *field)));
-    let optional = OPTIONAL_BIT_FIELDS.iter().filter(|(_, _, feature)| is_there(feature));
+    let always = always.iter().flat_map(|(of, fields)| fields.iter().map(|field| (*of, *field)));
+    let optional = optional.iter().filter(|(_, _, feature)| is_there(feature));
     always.chain(optional.map(|(of, field, _)| (*of, *field))).collect()
 }
 
@@ -328,7 +344,7 @@ fn probe_source() -> String {
          }\n\
          int main(void) {\n",
     );
-    for (structure, field) in bit_fields() {
+    for (structure, field) in all_fields(BIT_FIELDS, OPTIONAL_BIT_FIELDS) {
         writeln!(
             c,
             "{{ {structure} v; memset(&v, 0, sizeof(v)); v.{field} = ~0u; \
@@ -336,17 +352,17 @@ fn probe_source() -> String {
         )
         .expect("a String takes all");
     }
-    for (structure, fields) in FIELDS {
+    for (structure, _) in FIELDS {
         writeln!(c, "printf(\"size {structure} %zu\\n\", sizeof({structure}));")
             .expect("a String takes all");
-        for field in *fields {
-            let c_field = field.trim_end_matches('_');
-            writeln!(
-                c,
-                "printf(\"field {structure} {field} %zu\\n\", offsetof({structure}, {c_field}));"
-            )
-            .expect("a String takes all");
-        }
+    }
+    for (structure, field) in all_fields(FIELDS, OPTIONAL_FIELDS) {
+        let c_field = field.trim_end_matches('_');
+        writeln!(
+            c,
+            "printf(\"field {structure} {field} %zu\\n\", offsetof({structure}, {c_field}));"
+        )
+        .expect("a String takes all");
     }
     c.push_str("return 0; }\n");
     c

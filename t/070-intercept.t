@@ -1327,3 +1327,40 @@ location /x/ { download_intercept all decode=on decode=off; }
 --- must_die
 --- error_log
 "download_intercept" directive:
+
+
+
+=== a grant whose location keeps the request waiting, or is refused: it goes on, and ends
+--- http_config
+limit_req_zone $server_name zone=slow:1m rate=10r/s;
+download_storage waits location=/waits/;
+download_storage slow location=/slow/;
+download_storage closed location=/closed/;
+download_storage asks location=/asks/;
+--- config
+location /waits/ { internal; auth_request /_auth; alias $TEST_NGINX_SERVER_ROOT/html/files/; }
+location = /_auth { internal; proxy_pass http://app/app/auth; proxy_pass_request_body off; proxy_set_header Content-Length ""; }
+location /slow/ { internal; limit_req zone=slow burst=10; alias $TEST_NGINX_SERVER_ROOT/html/files/; }
+location /closed/ { internal; alias $TEST_NGINX_SERVER_ROOT/html/files/; deny all; }
+location /asks/ { internal; proxy_pass http://app/app/; }
+--- story
+my $grant = sub { my $storage = shift; sub { grant(qq({"file":{"storage":"$storage","path":"ten.txt"}})) } };
+says_app(
+    (map { $_ => $grant->($_) } qw(waits slow closed asks)), 'ten.txt' => [200, $ten],
+    auth => sub { select undef, undef, undef, 0.2; answer(204, '') =~ s/Content-Length: 0\r\n//r },
+);
+my $before = descriptors();
+for my $round (1 .. 3) {
+    for my $name (qw(waits slow closed asks)) {
+        my $s = dial();
+        send_to($s, GET("/app/$name"));
+        my $r = response($s);
+        is($r->{status}, $name eq 'closed' ? 404 : 200, "$name, $round");
+        is($r->{body}, $ten, "$name, $round: the file") if $r->{status} == 200;
+        my $start = time;
+        ok(closed($s), "$name, $round: the connection is closed");
+        cmp_ok(time - $start, '<', 3, "$name, $round: at once");
+    }
+}
+is(join(' ', map { $_->{status} } burst(map { GET("/app/slow") } 1 .. 4)), '200 200 200 200', 'several that are delayed');
+no_descriptor_more($before, 'after all');

@@ -2,8 +2,11 @@
 //!
 //! For responses that cannot be judged by their head ([`super::upstream`] answers those). The
 //! header is not sent, the body is taken at the top of the chain; when nginx has ended the
-//! upstream, the request is kept open by a mark that output is pending, and the posted write
-//! event comes back to the body filter, which then is free to do what a content handler may do.
+//! upstream, the request is kept open by a mark that output is pending. That leads to
+//! ngx_http_writer(), and by its call of the body filter to a handler of our own, which then does what
+//! ngx_http_core_content_phase() does with a content handler. (Not in the filter itself: whatever
+//! waits by then for its turn, a termination or a phase of a redirected request, would be lost when the
+//! writer takes the write event for itself.)
 
 #![allow(unsafe_code)]
 
@@ -11,10 +14,14 @@ use core::cell::{Cell, RefCell};
 use core::ptr;
 use core::slice;
 
-use nginx_sys::{ngx_chain_t, ngx_http_post_request, ngx_http_request_t, ngx_int_t};
+use nginx_sys::{
+    ngx_chain_t, ngx_http_finalize_request, ngx_http_post_request, ngx_http_request_empty_handler,
+    ngx_http_request_t, ngx_int_t,
+};
 
 use super::module::HttpModule;
-use super::request::{Request, drop_reference};
+use super::request::Request;
+use super::sleep::delete_timer;
 use super::subrequest::{End, consume};
 use super::{NoMemory, Status, bits, guard};
 
@@ -92,7 +99,9 @@ pub(super) unsafe fn filter<M: HttpModule>(
     unsafe {
         let collected = (*slot::<M>(r)).cast::<Collected<M>>().as_ref()?;
         if chain.is_null() && collected.over.get() {
-            return Some(answer(r, collected).0);
+            (*r).write_event_handler = Some(answer::<M>);
+            ngx_http_post_request(r, ptr::null_mut());
+            return Some(Status::OK.0);
         }
         take(r, collected, chain);
         Some(Status::OK.0)
@@ -146,17 +155,18 @@ unsafe fn hold(r: *mut ngx_http_request_t) {
     }
 }
 
-/// Called from ngx_http_writer(), which makes of the status what ngx_http_finalize_request() does,
-/// unless more output is pending.
-///
-/// # Safety
-/// `r` is a live main request.
-unsafe fn answer<M: HttpModule>(r: *mut ngx_http_request_t, collected: &Collected<M>) -> Status {
-    // SAFETY: handed on to the caller.
+/// Answers in the app's stead. Called by nginx right after ngx_http_writer(), which has found output
+/// pending and done nothing.
+unsafe extern "C" fn answer<M: HttpModule>(r: *mut ngx_http_request_t) {
+    // SAFETY: nginx passes a live main request, whose slot holds what `collect` put there.
     unsafe {
+        let Some(collected) = (*slot::<M>(r)).cast::<Collected<M>>().as_ref() else { return };
+        *slot::<M>(r) = ptr::null_mut();
         let buffered = bits::NGX_HTTP_REQUEST_BUFFERED.get(r);
         bits::NGX_HTTP_REQUEST_BUFFERED.set(r, buffered & !PENDING);
-        *slot::<M>(r) = ptr::null_mut();
+        // That of the writer.
+        delete_timer((*(*r).connection).write);
+        (*r).write_event_handler = Some(ngx_http_request_empty_handler);
 
         let request = Request::<M>::from_raw(r);
         let status = guard::shield(Status::INTERNAL_SERVER_ERROR, || {
@@ -165,14 +175,6 @@ unsafe fn answer<M: HttpModule>(r: *mut ngx_http_request_t, collected: &Collecte
                 Err(failed) => failed.into(),
             }
         });
-        let waits = bits::NGX_HTTP_REQUEST_BUFFERED.get(r) != 0
-            || bits::NGX_CONNECTION_BUFFERED.get((*r).connection) != 0
-            || !(*r).postponed.is_null();
-        if status == Status::DONE && waits {
-            // A redirect added a reference for NGX_DONE to give back, which the writer does not
-            // do while it has something to write.
-            drop_reference(r);
-        }
-        status
+        ngx_http_finalize_request(r, status.0);
     }
 }

@@ -190,13 +190,24 @@ pub(super) unsafe fn arm(event: *mut ngx_event_t, msec: u64) {
 pub(super) unsafe fn disarm(event: *mut ngx_event_t) {
     // SAFETY: handed on to the caller; the bits say where nginx has it.
     unsafe {
-        if bits::NGX_EVENT_TIMER_SET.is_set(event) {
-            ngx_rbtree_delete(&raw mut ngx_event_timer_rbtree, &raw mut (*event).timer);
-            bits::NGX_EVENT_TIMER_SET.set(event, 0);
-        }
+        delete_timer(event);
         if bits::NGX_EVENT_POSTED.is_set(event) {
             ngx_queue_remove(&raw mut (*event).queue);
             bits::NGX_EVENT_POSTED.set(event, 0);
+        }
+    }
+}
+
+/// ngx_del_timer(), where there is one.
+///
+/// # Safety
+/// `event` is live.
+pub(super) unsafe fn delete_timer(event: *mut ngx_event_t) {
+    // SAFETY: handed on to the caller; the bit says whether nginx has it in the timers' tree.
+    unsafe {
+        if bits::NGX_EVENT_TIMER_SET.is_set(event) {
+            ngx_rbtree_delete(&raw mut ngx_event_timer_rbtree, &raw mut (*event).timer);
+            bits::NGX_EVENT_TIMER_SET.set(event, 0);
         }
     }
 }

@@ -16,7 +16,7 @@ use core::slice;
 use nginx_sys::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT, ngx_conf_t,
     ngx_http_conf_ctx_t, ngx_http_core_get_method, ngx_http_finalize_request,
-    ngx_http_named_location, ngx_http_request_t, ngx_http_upstream_conf_t, ngx_http_upstream_t,
+    ngx_http_named_location, ngx_http_request_t, ngx_http_upstream_conf_t,
 };
 
 use super::bits;
@@ -72,7 +72,7 @@ impl<'r, M> Request<'r, M> {
                 return false;
             }
             let Some(cleanup) = *(*u).cleanup else { return false };
-            spare_connection(u);
+            spare_connection(r);
             add_reference(r);
             cleanup(r.cast::<c_void>());
             if (*r).method != NGX_HTTP_HEAD as usize {
@@ -129,12 +129,12 @@ pub(super) unsafe fn take_body(r: *mut ngx_http_request_t) -> Option<(NonNull<[u
         let wanted = bits::NGX_HTTP_REQUEST_FILTER_NEED_IN_MEMORY.is_set(r)
             || bits::NGX_HTTP_UPSTREAM_CACHEABLE.is_set(u)
             || bits::NGX_HTTP_UPSTREAM_STORE.is_set(u);
-        let body = body_behind_head(u).filter(|_| !wanted)?;
+        let body = body_behind_head(r).filter(|_| !wanted)?;
         // Is it all that a filter above has announced?
         if (*r).headers_out.content_length_n != body.len() as i64 {
             return None;
         }
-        spare_connection(u);
+        spare_connection(r);
         if let Some(state) = (*u).state.as_mut() {
             state.response_length = body.len() as i64;
         }
@@ -146,13 +146,14 @@ pub(super) unsafe fn take_body(r: *mut ngx_http_request_t) -> Option<(NonNull<[u
 /// is left on it. Of an empty body nginx knows by itself.
 ///
 /// # Safety
-/// `u` is a live upstream whose response has a head.
-unsafe fn spare_connection(u: *mut ngx_http_upstream_t) {
+/// `r` is a live request, with an upstream whose response has a head.
+unsafe fn spare_connection(r: *mut ngx_http_request_t) {
     // SAFETY: handed on to the caller.
     unsafe {
+        let u = (*r).upstream;
         let head = &raw const (*u).headers_in;
         if !bits::NGX_HTTP_UPSTREAM_HEADERS_IN_CONNECTION_CLOSE.is_set(head)
-            && body_behind_head(u).is_some()
+            && body_behind_head(r).is_some()
         {
             bits::NGX_HTTP_UPSTREAM_KEEPALIVE.set(u, 1);
         }
@@ -164,9 +165,14 @@ unsafe fn spare_connection(u: *mut ngx_http_upstream_t) {
 ///
 /// # Safety
 /// As for [`spare_connection`].
-unsafe fn body_behind_head(u: *const ngx_http_upstream_t) -> Option<NonNull<[u8]>> {
-    // SAFETY: handed on to the caller. The response begins where its buffer does.
+unsafe fn body_behind_head(r: *const ngx_http_request_t) -> Option<NonNull<[u8]>> {
+    // SAFETY: handed on to the caller. The response begins where its buffer does, but for one that
+    // may go to a cache of nginx's: that leaves room for a head of its own, in which nothing is yet.
     unsafe {
+        if may_be_cached(r) {
+            return None;
+        }
+        let u = (*r).upstream;
         let head = &raw const (*u).headers_in;
         let buffer = &raw const (*u).buffer;
         let here = usize::try_from((*buffer).last.offset_from((*buffer).pos)).ok()?;
@@ -182,6 +188,25 @@ unsafe fn body_behind_head(u: *const ngx_http_upstream_t) -> Option<NonNull<[u8]
         let start = NonNull::new((*buffer).pos).filter(|_| whole)?;
         Some(NonNull::slice_from_raw_parts(start, here))
     }
+}
+
+/// Is the request one for which nginx looks into a cache of its own?
+///
+/// # Safety
+/// `r` is a live request.
+#[cfg(ngx_feature = "http_cache")]
+unsafe fn may_be_cached(r: *const ngx_http_request_t) -> bool {
+    // SAFETY: handed on to the caller.
+    unsafe { !(*r).cache.is_null() }
+}
+
+/// Without caches there is none.
+///
+/// # Safety
+/// None.
+#[cfg(not(ngx_feature = "http_cache"))]
+unsafe fn may_be_cached(_: *const ngx_http_request_t) -> bool {
+    false
 }
 
 /// The header fields of the app's response as it came.
