@@ -297,10 +297,8 @@ impl<'r> Opening<'r, '_> {
                 directio =
                     flags >= 0 && libc::fcntl(fd, libc::F_SETFL, flags | libc::O_DIRECT) == 0;
                 if !directio {
-                    let text = format_args!(
-                        "directio is not possible for \"{}\"",
-                        self.full.escape_ascii()
-                    );
+                    let full = self.full.escape_ascii();
+                    let text = format_args!("directio is not possible for \"{full}\"");
                     log::write((*pool).log, Level::Warn, errno(), text);
                 }
             }
