@@ -291,7 +291,11 @@ def check(got, method, target, said):
     if status not in (200, 206) or target.startswith(("/app/", "/raw/")):
         # of what is passed on nginx makes what it makes without the module
         return status
-    if any(c < 32 and c != 9 or c == 127 for line in lines for c in line):
+    # cookies go out as the app said them, as with nginx; no line of them breaks off
+    relayed = [line for line in lines if line.lower().startswith(b"set-cookie:")]
+    if any(c in b"\0\r\n" for line in relayed for c in line):
+        raise Finding(f"a cookie that breaks a line: {head!r}")
+    if any(c < 32 and c != 9 or c == 127 for line in lines if line not in relayed for c in line):
         raise Finding(f"control characters in the head: {head!r}")
     for name in (b"content-length", b"content-type", b"content-range", b"content-disposition", b"etag", b"last-modified", b"transfer-encoding"):
         if names.count(name) > 1:

@@ -41,6 +41,7 @@ pub(crate) use log::{Level, log_alert};
 pub(crate) use module::{HttpModule, RawModule};
 pub(crate) use passing::{NoDescriptor, Senders, UpstreamConf};
 pub(crate) use request::{Method, NGINX_VERSION, Request, now_msec, now_sec, worker};
+pub(crate) use reserve::memory_for;
 pub(crate) use response::Response;
 pub(crate) use shm::{Locked, SharedMemory, Tag, Use, random};
 pub(crate) use sleep::{SleeperId, wake};

@@ -18,7 +18,7 @@ BEGIN {
     $faults = server_root() . '/faults';
     my $lib = server_root() . '/failing.so';
     system('cc', '-O1', '-g', '-shared', '-fPIC', '-o', $lib, 't/lib/failing.c', '-ldl') == 0 or bail_out('t/lib/failing.c cannot be built');
-    make_file($faults, "\0" x 20);
+    make_file($faults, "\0" x 24);
     @ENV{qw(LD_PRELOAD FAILING_ALLOCATIONS)} = ($lib, $faults);
 }
 # for nginx, not for the programs that tests run
@@ -26,6 +26,7 @@ END { delete $ENV{LD_PRELOAD} }
 
 our $ten   = '0123456789';
 our $large = join '', map { "line $_\n" } 1 .. 4_000;
+our $vast  = $large x 10;
 our $key   = 'a key of thirty-two bytes, or so.';
 
 master_on();
@@ -48,6 +49,7 @@ add_header X-Failure \$download_failure always;
 location = /ready { return 200 ready; }
 location /dl/ { download object /_ask/; }
 location /cached/ { download object /_ask/; download_cache grants; download_cache_key \$uri \$is_args\$args; download_cache_valid 1h; }
+location /vast/ { download object /_ask/; download_grant_max_size 2m; download_cache grants; download_cache_key \$uri; download_cache_valid 1h; }
 location /_ask/ { internal; proxy_pass http://app\$request_uri; }
 location /files/ { download storage files; download_header X-Of \$uri; expires 1h; }
 location /link/ { download storage files; download_signature hmac-sha256 key_file=$html/keys; }
@@ -58,7 +60,7 @@ location = /status { download_status; }
 location = /explained { download object /_ask/; download_explain 1; }
 END
     $block->set_value(user_files => [['files/ten.txt', $ten], ['files/large.txt', $large], ['keys', "$key\n"]]);
-    $block->set_value(init => 'package main; our ($ten, $large, $key); app(app => \&answers); ' . $block->story);
+    $block->set_value(init => 'package main; our ($ten, $large, $vast, $key); app(app => \&answers); ' . $block->story);
     $block->set_value(request => 'GET /ready');
     # what it is about; and no other line of such a level
     $block->set_value(error_log => "[emerg]\n[crit]\nmemory is out, what is under way goes on with a reserve\n") unless defined $block->error_log;
@@ -68,6 +70,7 @@ sub answers {
     my ($what) = shift =~ m{^GET /\w+/([^\s?]*)} or return answer(500, 'what?');
     return grant('{"file":{"storage":"inner","path":"ten.txt"},"etag":"\"v\""}') if $what eq 'location';
     return grant(qq({"file":{"content":"$ten"}})) if $what eq 'content';
+    return grant('{"file":{"content":"' . $vast =~ s/\n/\\n/gr . '"}}') if $what =~ /^vast/;
     return answer(200, '', 'X-Accel-Redirect: /protected/ten.txt', 'Set-Cookie: a=b') if $what eq 'accel';
     return answer(200, '', 'X-Sendfile2: /protected/ten.txt 0-4,/protected/ten.txt 5-9') if $what eq 'parts';
     return answer(302, 'elsewhere', 'Location: /login', 'Set-Cookie: a=b') if $what eq 'login';
@@ -79,16 +82,16 @@ sub answers {
 sub arm {
     my %how = @_;
     open my $f, '+<', $faults or die "$faults: $!";
-    syswrite $f, pack 'L5', 1, $how{of_module} // 0, $how{nth}, $how{onwards} // 0, 0;
+    syswrite $f, pack 'L6', 1, $how{of_module} // 0, $how{at_least} // 0, $how{nth}, $how{onwards} // 0, 0;
 }
 
 # How many allocations there were.
 sub disarm {
     open my $f, '+<', $faults or die "$faults: $!";
-    sysread $f, my $was, 20;
+    sysread $f, my $was, 24;
     sysseek $f, 0, 0;
     syswrite $f, pack 'L', 0;
-    return (unpack 'L5', $was)[4];
+    return (unpack 'L6', $was)[5];
 }
 
 sub one_request {
@@ -221,3 +224,24 @@ is(join(' ', workers_of(master())), $worker, 'by the same worker');
 --- error_log
 [crit]
 memory is out, what is under way goes on with a reserve
+
+
+
+=== a grant that is larger than what the reserve lends: large pieces of memory are out
+--- story
+my ($worker) = workers_of(master());
+my %seen;
+for my $kb (map { $_ * 64 } 1 .. 64) {
+    arm(nth => 1, of_module => 1, onwards => 1, at_least => $kb * 1024);
+    my $r = one_request(GET("/vast/vast?$kb"));
+    disarm();
+    $seen{$r->{status} == 200 && $r->{body} ne $vast ? 'wrong' : $r->{status}}++;
+    last if join(' ', workers_of(master())) ne $worker;
+}
+is(join(' ', sort keys %seen), '200 500 502', 'served, refused, or not even held') or diag(join ', ', %seen);
+is(join(' ', workers_of(master())), $worker, 'by the same worker');
+is(one_request(GET('/vast/vast?'))->{body}, $vast, 'and served when there is memory');
+--- error_log
+[error]
+answer_cut
+out of memory

@@ -10,7 +10,7 @@ use crate::deliver::{AppResponse, Granted, Metadata, Said, relay};
 use crate::entry::intercept::{self, Found};
 use crate::exchange::{Decision, Exchange};
 use crate::locate::{Passed, Target};
-use crate::nginx::{Answer, End, Question, Status, now_msec};
+use crate::nginx::{Answer, End, NoMemory, Question, Status, memory_for, now_msec};
 use crate::refusal::{Outcome, Refusal};
 use crate::{Download, Request, deliver, explain, locate};
 
@@ -217,5 +217,11 @@ pub(crate) fn parse(request: Request<'_>, end: End, body: &[u8]) -> Result<Grant
             ));
         }
     }
+    memory_to_read(body)?;
     Grant::from_json(body).map_err(|error| Refusal::new(Failure::GrantInvalid, error.to_string()))
+}
+
+/// Reading takes some times the text's length: strings grow to twice theirs, and are copied.
+pub(super) fn memory_to_read(grant: &[u8]) -> Result<(), NoMemory> {
+    memory_for(grant.len().saturating_mul(8))
 }

@@ -199,6 +199,7 @@ fn know(
     tags: &[Id],
     found: Found,
 ) -> Result<Rc<Known>, Refusal> {
+    ask::memory_to_read(value)?;
     // It was read before it was stored.
     let grant = Grant::from_json(value)
         .map_err(|error| Refusal::new(Failure::Internal, format!("a remembered grant: {error}")))?;

@@ -5,7 +5,8 @@
 //! allocator has a reserve, which costs nothing until it is needed: what is under way ends as it would
 //! have, on the reserve, and [`is_low`] keeps others from beginning once half of it is gone. A request
 //! takes some kilobytes; where somebody else decides how much, as with bodies of apps, or where it adds
-//! up, it is asked for by `try_reserve`, and there is an answer to its failing.
+//! up, it is asked for by `try_reserve`, or beforehand by [`memory_for`], and there is an answer to its
+//! failing.
 
 #![allow(unsafe_code)]
 
@@ -19,6 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use linked_list_allocator::Heap;
 
+use super::NoMemory;
 use super::log::{self, Level};
 use super::request::now_sec;
 
@@ -49,13 +51,19 @@ static LOGGED: AtomicU64 = AtomicU64::new(0);
 /// Is memory out, and half of the reserve gone? Nothing new should be begun.
 #[inline]
 pub(super) fn is_low() -> bool {
-    LENT.load(Ordering::Relaxed) > SIZE / 2 && !is_there_memory()
+    // what was lent to something that lives long does not matter once memory is back
+    LENT.load(Ordering::Relaxed) > SIZE / 2 && !is_there(SIZE / 16)
 }
 
-/// What was lent to something that lives long does not matter once memory is back.
+/// Is there memory for so many bytes, all in all? To be asked before what may take pieces that the
+/// reserve does not lend, and cannot do without them.
+pub(crate) fn memory_for(bytes: usize) -> Result<(), NoMemory> {
+    if bytes <= LARGEST || is_there(bytes) { Ok(()) } else { Err(NoMemory) }
+}
+
 #[cold]
-fn is_there_memory() -> bool {
-    let layout = Layout::new::<[u8; SIZE / 16]>();
+fn is_there(bytes: usize) -> bool {
+    let Ok(layout) = Layout::array::<u8>(bytes.max(1)) else { return false };
     // SAFETY: the size is not 0; what was allocated is freed.
     unsafe {
         // not to be optimised away, together with what frees it

@@ -3,8 +3,8 @@
  *
  * FAILING_ALLOCATIONS names a file that holds a struct failing, mapped and shared with the test.
  * An allocation counts while `armed`, if it is the module's own (`of_module`: its code calls malloc
- * itself) or nginx's and its libraries' (otherwise). Number `nth` of those fails, and if `onwards`
- * all that follow as well.
+ * itself) or nginx's and its libraries' (otherwise), and if it is of `at_least` so many bytes. Number
+ * `nth` of those fails, and if `onwards` all that follow as well.
  */
 
 #define _GNU_SOURCE
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 struct failing {
-    uint32_t  armed, of_module, nth, onwards;
+    uint32_t  armed, of_module, at_least, nth, onwards;
     uint32_t  count;                                       /* of those that were seen */
 };
 
@@ -50,12 +50,12 @@ map_failing(void)
 }
 
 static int
-fails(const void *caller)
+fails(const void *caller, size_t size)
 {
     Dl_info   info;
     uint32_t  of_module;
 
-    if (failing == NULL || !failing->armed) {
+    if (failing == NULL || !failing->armed || size < failing->at_least) {
         return 0;
     }
 
@@ -73,18 +73,18 @@ fails(const void *caller)
     return 1;
 }
 
-#define FAILS  fails(__builtin_return_address(0))
+#define FAILS(size)  fails(__builtin_return_address(0), size)
 
-void *malloc(size_t size) { return FAILS ? NULL : __libc_malloc(size); }
-void *calloc(size_t n, size_t size) { return FAILS ? NULL : __libc_calloc(n, size); }
-void *realloc(void *p, size_t size) { return FAILS ? NULL : __libc_realloc(p, size); }
-void *memalign(size_t to, size_t size) { return FAILS ? NULL : __libc_memalign(to, size); }
-void *aligned_alloc(size_t to, size_t size) { return FAILS ? NULL : __libc_memalign(to, size); }
+void *malloc(size_t size) { return FAILS(size) ? NULL : __libc_malloc(size); }
+void *calloc(size_t n, size_t size) { return FAILS(n * size) ? NULL : __libc_calloc(n, size); }
+void *realloc(void *p, size_t size) { return FAILS(size) ? NULL : __libc_realloc(p, size); }
+void *memalign(size_t to, size_t size) { return FAILS(size) ? NULL : __libc_memalign(to, size); }
+void *aligned_alloc(size_t to, size_t size) { return FAILS(size) ? NULL : __libc_memalign(to, size); }
 
 int
 posix_memalign(void **p, size_t to, size_t size)
 {
-    void  *got = FAILS ? NULL : __libc_memalign(to, size);
+    void  *got = FAILS(size) ? NULL : __libc_memalign(to, size);
 
     if (got == NULL) {
         return ENOMEM;

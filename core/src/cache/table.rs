@@ -262,7 +262,7 @@ impl<'m> Table<'m> {
         let expires = self.block64(record, of::EXPIRES);
         if now < expires {
             match kind & 0xffff {
-                GRANT => return self.grant(record, expires),
+                GRANT => return self.grant(record, expires).unwrap_or(Lookup::Miss(None)),
                 DENIAL => return Lookup::Denial((kind >> 16) as u16),
                 PASS => return Lookup::Pass,
                 // Who came later has waited for nobody yet.
@@ -297,7 +297,7 @@ impl<'m> Table<'m> {
         }
         let expires = self.block64(record, of::EXPIRES).max(again.min(until));
         self.set_block64(record, of::EXPIRES, expires);
-        Some(self.grant(record, expires))
+        self.grant(record, expires)
     }
 
     /// Gives a claim back, with nothing to remember. The next one who looks gets it.
@@ -366,7 +366,8 @@ impl<'m> Table<'m> {
                 continue;
             }
             let is_meant = ids.contains(&Id(self.block64(block, of::ID)))
-                || self.tags(block).iter().any(|tag| ids.contains(tag));
+                // what cannot be read might have it
+                || self.tags(block).is_none_or(|tags| tags.iter().any(|tag| ids.contains(tag)));
             if is_meant {
                 let kind = self.block32(block, of::KIND) & 0xffff;
                 let until = self.block64(block, of::EXPIRES).max(self.block64(block, of::STALE));
@@ -402,26 +403,31 @@ impl<'m> Table<'m> {
         ids.into_iter().any(|id| self.get64(self.slot(id)) > since)
     }
 
-    fn grant(&self, record: u32, expires: u64) -> Lookup {
+    /// `None`: there is no memory to read it into.
+    fn grant(&self, record: u32, expires: u64) -> Option<Lookup> {
         let key = self.block32(record, of::KEY_LEN) as usize;
         let len = self.block32(record, of::VALUE_LEN) as usize;
-        let tags = self.tags(record);
-        let mut value = Vec::with_capacity(len.min(self.memory.len()));
-        self.payload(record, tags.len() * 8 + key, len, |piece| {
-            value.extend_from_slice(piece);
-            true
-        });
-        Lookup::Grant { value, tags, expires }
+        let tags = self.tags(record)?;
+        let value = self.read(record, tags.len() * 8 + key, len)?;
+        Some(Lookup::Grant { value, tags, expires })
     }
 
-    fn tags(&self, record: u32) -> Vec<Id> {
+    /// `None`: there is no memory to read them into.
+    fn tags(&self, record: u32) -> Option<Vec<Id>> {
         let len = self.block32(record, of::TAGS) as usize * 8;
-        let mut bytes = Vec::with_capacity(len.min(self.memory.len()));
-        self.payload(record, 0, len, |piece| {
+        let bytes = self.read(record, 0, len)?;
+        Some(bytes.as_chunks::<8>().0.iter().map(|tag| Id(u64::from_ne_bytes(*tag))).collect())
+    }
+
+    /// `None`: there is no memory to read it into.
+    fn read(&self, record: u32, skip: usize, len: usize) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len.min(self.memory.len())).ok()?;
+        self.payload(record, skip, len, |piece| {
             bytes.extend_from_slice(piece);
             true
         });
-        bytes.as_chunks::<8>().0.iter().map(|tag| Id(u64::from_ne_bytes(*tag))).collect()
+        Some(bytes)
     }
 
     fn claim_new(&mut self, key: &Key, until: u64) -> Option<Claim> {
