@@ -194,6 +194,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "reads thousands of atomics again and again, minutes each time")]
     fn storages_keep_their_slots() {
         let numbers = numbers();
         let counters = Counters::new(&numbers);

@@ -70,6 +70,7 @@ fn parsed(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "reads thousands of atomics, minutes each time")]
 fn prometheus() {
     let text = snapshot().to_prometheus();
     assert!(text.ends_with('\n'));
@@ -104,6 +105,7 @@ fn prometheus() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "reads thousands of atomics, minutes each time")]
 fn json() {
     let text = snapshot().to_json();
     let json: Value = serde_json::from_str(&text).unwrap();
@@ -136,6 +138,7 @@ fn json() {
 
 /// Both say the same, of all that is counted.
 #[test]
+#[cfg_attr(miri, ignore = "reads thousands of atomics, minutes each time")]
 fn json_and_prometheus_do_not_drift_apart() {
     let snapshot = snapshot();
     let json: Value = serde_json::from_str(&snapshot.to_json()).unwrap();
@@ -162,6 +165,7 @@ fn json_and_prometheus_do_not_drift_apart() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "reads thousands of atomics, minutes each time")]
 fn empty() {
     let empty = Snapshot::default();
     let json: Value = serde_json::from_str(&empty.to_json()).unwrap();
