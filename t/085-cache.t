@@ -564,7 +564,8 @@ for my $name (sort keys %grants) {
         my @text = map {
             my $r = $_;
             my $text = "$r->{head}\n$r->{body}";
-            $text =~ s/^(?:Date|X-Pid): .*\r\n//mg;
+            # by the clock, which may go on between the two
+            $text =~ s/^(?:Date|X-Pid|Expires): (?!0).*\r\n//mg;
             my ($boundary) = $text =~ /boundary=(\w+)/;
             $text =~ s/$boundary/BOUNDARY/g if $boundary;
             my ($grant) = $text =~ /^X-Grant: (\w*)\r$/m;
