@@ -414,7 +414,7 @@ mod tests {
         ];
         let grants = (texts.iter().map(|text| format!(r#"{{"file": {{"path": "/a"}}, {text}}}"#)))
             .chain(files.iter().map(|file| format!(r#"{{"file": {file}}}"#)));
-        for grant in grants {
+        for grant in grants.step_by(if cfg!(miri) { 7 } else { 1 }) {
             let with = |middle: &str| Grant::from_json(grant.replace('X', middle).as_bytes());
             assert!(with("x").is_ok(), "{grant}");
             for escaped in [r"\r", r"\n", r"\r\n", r"\u0000"] {
