@@ -197,7 +197,9 @@ is(fetch('/kept/cached-short')->{status}, 200, 'alarm ring: one is kept');
 my $from = length log_of();
 arm('alarm ring');
 ok(wait_for(sub { !-e $place }, 5), 'alarm ring: it has panicked');
-is(scalar(() = substr(log_of(), $from) =~ /\[alert\]/g), 1, 'alarm ring: one line');
+my @alerts;
+wait_for { @alerts = substr(log_of(), $from) =~ /\[alert\]/g };
+is(@alerts, 1, 'alarm ring: one line');
 is(fetch('/kept/cached-short')->{status}, 200, 'alarm ring: served afterwards');
 --- timeout: 20
 

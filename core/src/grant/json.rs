@@ -414,7 +414,7 @@ mod tests {
         ];
         let grants = (texts.iter().map(|text| format!(r#"{{"file": {{"path": "/a"}}, {text}}}"#)))
             .chain(files.iter().map(|file| format!(r#"{{"file": {file}}}"#)));
-        for grant in grants.step_by(if cfg!(miri) { 7 } else { 1 }) {
+        for grant in grants {
             let with = |middle: &str| Grant::from_json(grant.replace('X', middle).as_bytes());
             assert!(with("x").is_ok(), "{grant}");
             for escaped in [r"\r", r"\n", r"\r\n", r"\u0000"] {
@@ -462,7 +462,7 @@ mod tests {
 
     #[test]
     fn messages_are_short() {
-        let long = "x\u{1}".repeat(10_000);
+        let long = "x\u{1}".repeat(if cfg!(miri) { 200 } else { 10_000 });
         for json in [
             serde_json::json!({ "attachment": long }),
             serde_json::json!({ "mimetype": long }),
