@@ -237,7 +237,7 @@ mod tests {
     fn all_bit_flips() {
         for (path, url) in LINKS {
             let text = text(url).as_bytes();
-            for at in 0..text.len() {
+            for at in (0..text.len()).step_by(if cfg!(miri) { 29 } else { 1 }) {
                 for bit in 0..8 {
                     let mut flipped = text.to_vec();
                     flipped[at] ^= 1 << bit;

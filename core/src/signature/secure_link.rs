@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn all_bit_flips() {
         for text in [SIGNED.to_owned(), format!("{SIGNED}==")] {
-            for at_byte in 0..text.len() {
+            for at_byte in (0..text.len()).step_by(if cfg!(miri) { 11 } else { 1 }) {
                 for bit in 0..8 {
                     let mut flipped = text.clone().into_bytes();
                     flipped[at_byte] ^= 1 << bit;

@@ -101,7 +101,7 @@ fn the_signature_stands_last() {
 #[test]
 fn all_bit_flips() {
     let args = signed("/dl/a%20b.txt", "expires=1764000000&basename=%C3%A9+b&x=1").into_bytes();
-    for at in 0..args.len() {
+    for at in (0..args.len()).step_by(if cfg!(miri) { 29 } else { 1 }) {
         for bit in 0..8 {
             let mut flipped = args.clone();
             flipped[at] ^= 1 << bit;
