@@ -85,7 +85,7 @@ mod tests {
                 .collect();
             let text = URL_SAFE_NO_PAD.encode(&code);
             let macs = Macs::new([&b"another"[..], key].into_iter()).unwrap();
-            for cut in 0..message.len() {
+            for cut in (0..message.len()).step_by(if cfg!(miri) { 16 } else { 1 }) {
                 let (start, end) = message.split_at(cut);
                 assert!(macs.have_signed(&[start, end], text.as_bytes()), "{text}");
                 assert!(!macs.have_signed(&[end, start, b"."], text.as_bytes()), "{text}");
@@ -102,7 +102,7 @@ mod tests {
         assert!(!signed(b"") && !signed(&text[..42]) && !signed(&[&text[..], b"="].concat()));
         // The same 32 bytes, to a decoder that does not look at the last two bits.
         assert!(!signed(b"W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEN"));
-        for at in 0..text.len() {
+        for at in (0..text.len()).step_by(if cfg!(miri) { 8 } else { 1 }) {
             for bit in 0..8 {
                 let mut flipped = *text;
                 flipped[at] ^= 1 << bit;
